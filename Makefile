@@ -15,7 +15,7 @@
 #   x_PROGS  programs, each from NAME.c   x_PKGS  pkg-config packages
 #   x_TESTS  CUnit programs, each from one *_test.c
 
-MODULES := base vfio-user vmbus netvsc netvsp vswitch softguest hvnetd hvnetctl hvnet-qemu \
+MODULES := base vfio-user vmbus netvsc netvsp vswitch nat softguest hvnetd hvnetctl hvnet-qemu \
 	guest-tests tests bench fuzz
 
 SAN ?=
