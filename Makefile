@@ -1,6 +1,7 @@
 # hvnet: everything is built from here.
 #
 #   make run      set up what is missing, boot two guests, let them ping, print a table
+#                 (SHELL=1: stay at a guest's console afterwards)
 #   make test     set up what is missing, run every test suite
 #   make          build the libraries and programs (needs no network and no root)
 #   make check    the unit tests beside the code (the same with SAN=address or SAN=thread)
@@ -17,6 +18,11 @@
 
 MODULES := base vfio-user vmbus netvsc netvsp vswitch nat softguest hvnetd hvnetctl hvnet-qemu \
 	guest-tests tests bench fuzz
+
+# `make run SHELL=1` asks for a guest's console; make's own shell stays what it is.
+GUEST_SHELL := $(if $(filter command line,$(origin SHELL)),$(filter-out 0,$(SHELL)))
+override SHELL := /bin/sh
+MAKEOVERRIDES := $(filter-out SHELL=%,$(MAKEOVERRIDES))
 
 SAN ?=
 CC ?= gcc
@@ -51,9 +57,6 @@ endif
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-PRESENT := $(patsubst %/module.mk,%,$(wildcard $(addsuffix /module.mk,$(MODULES))))
-include $(addsuffix /module.mk,$(PRESENT))
-
 # $(call closure,MODULE): the module and all that it is built on, users first.
 closure = $(1) $(foreach u,$($(1)_USES),$(call closure,$(u)))
 uniq = $(if $(1),$(firstword $(1)) $(call uniq,$(filter-out $(firstword $(1)),$(1))))
@@ -61,6 +64,9 @@ libs_of = $(foreach m,$(call uniq,$(call closure,$(1))),$(if $($(m)_SRCS),$(B)/l
 pkgs_of = $(call uniq,$(foreach m,$(call closure,$(1)),$($(m)_PKGS)))
 pc_libs = $(if $(1),$(shell pkg-config --libs $(1)))
 pc_cflags = $(if $(1),$(shell pkg-config --cflags $(1)))
+
+PRESENT := $(patsubst %/module.mk,%,$(wildcard $(addsuffix /module.mk,$(MODULES))))
+include $(addsuffix /module.mk,$(PRESENT))
 
 PROGS :=
 CHECKS :=
@@ -108,7 +114,7 @@ setup:
 run:
 	@scripts/setup build guests
 	@$(MAKE) --no-print-directory -s all modules
-	@guest-tests/run $(if $(SHELL_GUEST),--shell)
+	@guest-tests/run $(if $(GUEST_SHELL),--shell)
 
 test:
 	@scripts/setup build test guests
