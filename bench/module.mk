@@ -1,0 +1,2 @@
+bench_PROGS := ring_bench
+bench_USES := vmbus base
