@@ -13,8 +13,8 @@
  * arming, change and stop moves on. So the completion of a poll that was stopped finds nobody,
  * also when its slot, its struct hv_watch or its descriptor number has a new owner.
  *
- * Polls are submitted only by the thread that runs the loop, because the kernel cancels what a
- * thread submitted when that thread ends.
+ * Polls are submitted only by the thread that runs the loop: the kernel completes them in the
+ * context of the thread that submitted them.
  */
 #include "base/loop.h"
 
@@ -282,7 +282,7 @@ static void watch_completed(struct hv_loop *loop, uint64_t user_data, int32_t re
 		return;
 	loop->slots[index].armed = false;
 	w = loop->slots[index].watch;
-	if (res == -ECANCELED) {	/* the thread that armed it has ended */
+	if (res == -ECANCELED) {	/* by the kernel: a poll that we removed finds nobody */
 		want_arm(loop, index);
 		return;
 	}
