@@ -85,8 +85,8 @@ $$(B)/lib$(1).a: $$($(1)_OBJS)
 	@rm -f $$@
 	@ar rcs $$@ $$^
 endif
-PROGS += $$(foreach p,$$($(1)_PROGS),$$(B)/$$(p))
-$$(foreach p,$$($(1)_PROGS),$$(B)/$$(p)): $$(B)/%: $$(B)/$(1)/%.o $$(call libs_of,$(1))
+PROGS += $$(foreach p,$$($(1)_PROGS),$$(B)/bin/$$(p))
+$$(foreach p,$$($(1)_PROGS),$$(B)/bin/$$(p)): $$(B)/bin/%: $$(B)/$(1)/%.o $$(call libs_of,$(1)) | $$(B)/bin
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< -Wl,--start-group $$(call libs_of,$(1)) -Wl,--end-group \
 		$$(call pc_libs,$$(call pkgs_of,$(1))) $$($(1)_LDLIBS)
@@ -98,6 +98,8 @@ $$(patsubst %.c,$$(B)/$(1)/%,$$($(1)_TESTS)): %: %.o $$(call libs_of,$(1)) $$(B)
 -include $$(wildcard $$(B)/$(1)/*.d)
 endef
 $(foreach m,$(PRESENT),$(eval $(call module_rules,$(m))))
+$(B)/bin:
+	@mkdir -p $@
 
 .PHONY: all check clean run test setup lint fuzz bench soak modules install
 all: $(LIBS) $(PROGS)
