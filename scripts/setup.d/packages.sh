@@ -8,11 +8,11 @@ BUILD_PACKAGES=(
 	python3 ca-certificates
 )
 TEST_PACKAGES=(
-	clang clang-tidy cppcheck sparse iproute2 iputils-ping ethtool tcpdump iperf3 procps
+	clang clang-tidy cppcheck sparse iproute2 iputils-ping tcpdump iperf3 procps
 	util-linux netcat-openbsd
 )
 # busybox is the guests' user land; libelf and libssl are what a kernel's build tools link to.
-GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils python3)
+GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils python3 ethtool)
 
 as_root() {
 	if [ "$EUID" -eq 0 ]; then

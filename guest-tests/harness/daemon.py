@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""hvnetd for the time of a test."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from . import paths, procs
+
+
+class DaemonFailed(Exception):
+    pass
+
+
+class Daemon:
+    """Runs in the foreground in a folder of its own, with its Default Switch."""
+
+    START_LIMIT = 10.0
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.runtime = folder / "hvnetd"
+        self.runtime.mkdir(mode=0o700)
+        self.socket = self.runtime / "control.sock"
+        self.log = folder / "hvnetd.log"
+        self.child = procs.Child("hvnetd", [
+            paths.require(paths.HVNETD, "make"), "--runtime-dir", self.runtime,
+            "--socket", self.socket], self.log)
+        self._wait_ready()
+
+    def _wait_ready(self) -> None:
+        end = time.monotonic() + self.START_LIMIT
+        while time.monotonic() < end and self.child.alive():
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(str(self.socket))
+                    return
+                except OSError:
+                    time.sleep(0.05)
+        how = "does not listen" if self.child.alive() else "ended"
+        raise DaemonFailed(f"hvnetd {how} after its start; its log is {self.log}:\n"
+                           f"{self.child.last_words()}")
+
+    def alive(self) -> bool:
+        return self.child.alive()
+
+    def ctl(self, *words: str) -> object:
+        """hvnetctl's answer as data."""
+        said = subprocess.run([paths.HVNETCTL, "--socket", self.socket, "--json", *words],
+                              text=True, capture_output=True, timeout=10)
+        if said.returncode:
+            raise DaemonFailed(f"hvnetctl {' '.join(words)}: {said.stderr.strip()}")
+        return json.loads(said.stdout)
+
+    def stop(self) -> None:
+        self.child.stop()
