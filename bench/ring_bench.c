@@ -17,9 +17,15 @@
 #include "base/loop.h"
 #include "vmbus/ring.h"
 
-enum { PAGE = 4096, RING_PAGES = 1 + 256, TAKEN = 4096 };
+enum {
+	PAGE = 4096,
+	RING_PAGES = 1 + 256,
+	DRAIN = 64,		/* messages that a consumer takes before it gives their space back */
+	IDLE_PAUSES = 32,	/* of a consumer that found nothing: looking costs the producer its cache line */
+	LARGEST = 16384,
+};
 
-/* What one run is: messages of payload_bytes, published and released batch at a time. */
+/* What one run is: messages of payload_bytes, published batch at a time. */
 struct run {
 	const char *name;
 	uint32_t payload_bytes;
@@ -36,7 +42,7 @@ struct lane {
 	_Alignas(64) atomic_uint_fast64_t got;
 	_Alignas(64) atomic_bool stop;
 	uint64_t messages;			/* the consumer's count */
-	uint64_t signals;			/* both ends' */
+	uint64_t doorbells, signals;		/* the producer's and the consumer's: a polled ring has none */
 };
 
 static void pin(int cpu)
@@ -53,7 +59,7 @@ static void *produce(void *arg)
 	struct lane *l = arg;
 	const struct run *run = l->run;
 	uint8_t *payload = calloc(1, run->payload_bytes);
-	uint64_t signals = 0;
+	uint64_t published = 0;
 
 	pin(1);
 	while (payload && !atomic_load_explicit(&l->stop, memory_order_relaxed)) {
@@ -63,18 +69,24 @@ static void *produce(void *arg)
 							   run->payload_bytes))
 			n++;
 		if (n)
-			signals += vmbus_ring_publish(&l->out);
+			published += vmbus_ring_publish(&l->out);
 		else
 			__builtin_ia32_pause();
 	}
-	l->signals = signals;
+	l->doorbells = published;
 	free(payload);
 	return NULL;
 }
 
+static void idle(void)
+{
+	for (unsigned i = 0; i < IDLE_PAUSES; i++)
+		__builtin_ia32_pause();
+}
+
 static void consume(struct lane *l, uint64_t until_ns)
 {
-	static uint8_t buf[32 * TAKEN];
+	static uint8_t buf[LARGEST];
 	uint64_t messages = 0;
 
 	vmbus_ring_mask(&l->in);
@@ -83,12 +95,12 @@ static void consume(struct lane *l, uint64_t until_ns)
 			struct vmbus_packet pkt;
 			unsigned n = 0;
 
-			while (n < l->run->batch && vmbus_ring_next(&l->in, buf, sizeof(buf), &pkt) == 1)
+			while (n < DRAIN && vmbus_ring_next(&l->in, buf, sizeof(buf), &pkt) == 1)
 				n++;
-			if (n && vmbus_ring_release(&l->in))
-				messages += 0;	/* no producer waits for space here */
 			if (!n)
-				__builtin_ia32_pause();
+				idle();
+			else if (vmbus_ring_release(&l->in))
+				l->signals++;
 			messages += n;
 		}
 	}
@@ -122,7 +134,7 @@ static void *produce_bare(void *arg)
 static void consume_bare(struct lane *l, uint64_t until_ns)
 {
 	const uint32_t n = l->run->payload_bytes, slots = (RING_PAGES - 1) * PAGE / n;
-	static uint8_t buf[32 * TAKEN];
+	static uint8_t buf[LARGEST];
 	uint64_t got = 0;
 
 	while (hv_now_ns() < until_ns) {
@@ -130,14 +142,14 @@ static void consume_bare(struct lane *l, uint64_t until_ns)
 			uint64_t put = atomic_load_explicit(&l->put, memory_order_acquire);
 			unsigned i;
 
-			for (i = 0; i < l->run->batch && got < put; i++, got++) {
+			for (i = 0; i < DRAIN && got < put; i++, got++) {
 				memcpy(buf, l->bare + got % slots * n, n);
 				__asm__ volatile("" ::"r"(buf) : "memory");	/* the copy counts */
 			}
 			if (i)
 				atomic_store_explicit(&l->got, got, memory_order_release);
 			else
-				__builtin_ia32_pause();
+				idle();
 		}
 	}
 	l->messages = got;
