@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "vmbus/packet.h"
 #include "vmbus/ring.h"
 
 struct vmbus;
