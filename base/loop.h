@@ -15,10 +15,14 @@
 #define HVNET_BASE_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
 struct hv_loop;
+
+/* The object that embeds the watch, timer, work or poller that a callback gets. */
+#define hv_container_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
 
 /* Creates a loop. -ENOSYS or -EPERM where the kernel has no io_uring or forbids it. */
 int hv_loop_create(struct hv_loop **out) __attribute__((warn_unused_result));

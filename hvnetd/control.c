@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+#include "hvnetd/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define READ_BYTES 16384		/* our policy: per connection and round */
+#define OUT_PAUSE_BYTES 262144		/* our policy: who does not read replies is not read from */
+#define ACCEPT_PAUSE_NS 100000000ull	/* our policy: after accept(2) failed, e.g. without descriptors */
+#define LOCK_TRIES 20			/* our policy: two seconds for another start on the same folder */
+
+struct control_client {
+	TAILQ_ENTRY(control_client) link;
+	struct control *control;	/* borrowed: its clients go first */
+	struct hv_watch watch;
+	int fd;				/* owned */
+	struct ucred peer;
+	bool may_change;
+	bool closing;			/* no more requests; goes when its replies are sent */
+	char *in;			/* owned; CONTROL_LINE_MAX */
+	size_t in_used;
+	char *out;			/* owned */
+	size_t out_used, out_sent, out_capacity;
+};
+
+struct control {
+	struct hv_loop *loop;		/* borrowed */
+	struct control_desc desc;
+	char *path;			/* owned */
+	dev_t dev;			/* of the socket we made, so that we remove no other */
+	ino_t ino;
+	int fd;				/* owned */
+	struct hv_watch watch;
+	struct hv_timer accept_timer;
+	struct hv_log_limit limit;
+	TAILQ_HEAD(, control_client) clients;
+	unsigned num_clients;
+};
+
+static void client_close(struct control_client *c)
+{
+	struct control *control = c->control;
+
+	hv_watch_stop(&c->watch);
+	close(c->fd);
+	TAILQ_REMOVE(&control->clients, c, link);
+	control->num_clients--;
+	if (control->desc.gone)
+		control->desc.gone(control->desc.dispatcher.opaque, c);
+	free(c->in);
+	free(c->out);
+	free(c);
+}
+
+/* Replies. */
+
+static bool client_queue(struct control_client *c, const char *line)
+{
+	size_t n = strlen(line) + 1;	/* with its newline */
+	char *p;
+
+	if (c->out_capacity - c->out_used < n) {
+		p = realloc(c->out, c->out_used + n + 4096);
+		if (!p)
+			return false;
+		c->out = p;
+		c->out_capacity = c->out_used + n + 4096;
+	}
+	memcpy(c->out + c->out_used, line, n - 1);
+	c->out[c->out_used + n - 1] = '\n';
+	c->out_used += n;
+	return true;
+}
+
+/* False: the connection is broken. */
+static bool client_send(struct control_client *c)
+{
+	while (c->out_sent < c->out_used) {
+		ssize_t n = send(c->fd, c->out + c->out_sent, c->out_used - c->out_sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		c->out_sent += (size_t)n;
+	}
+	c->out_sent = c->out_used = 0;
+	return true;
+}
+
+/* Takes the line. False: out of memory. */
+static bool client_reply(struct control_client *c, char *line)
+{
+	bool ok = !line || client_queue(c, line);
+
+	free(line);
+	return ok;
+}
+
+/* Requests. */
+
+static bool client_paused(const struct control_client *c)
+{
+	return c->out_used - c->out_sent > OUT_PAUSE_BYTES;
+}
+
+/* False: out of memory. */
+static bool client_handle_lines(struct control_client *c)
+{
+	size_t start = 0, n;
+	bool ok = true;
+	char *end;
+
+	while (ok && !client_paused(c)) {
+		end = memchr(c->in + start, '\n', c->in_used - start);
+		if (!end)
+			break;
+		n = (size_t)(end - c->in) - start;
+		if (n > 0 && !(n == 1 && c->in[start] == '\r'))
+			ok = client_reply(c, rpc_handle(&c->control->desc.dispatcher, c, c->may_change,
+							c->in + start, n));
+		start += n + 1;
+	}
+	memmove(c->in, c->in + start, c->in_used - start);
+	c->in_used -= start;
+	if (c->in_used == CONTROL_LINE_MAX && !memchr(c->in, '\n', c->in_used)) {
+		ok = ok && client_reply(c, rpc_error_reply(RPC_INVALID_REQUEST,
+							   "a request is one line of less than 64 KiB"));
+		c->in_used = 0;
+		c->closing = true;
+	}
+	return ok;
+}
+
+/* Handles lines until none is left or the replies pile up. False: the connection is broken. */
+static bool client_serve(struct control_client *c)
+{
+	bool paused;
+
+	do {
+		if (!client_handle_lines(c))
+			return false;
+		paused = client_paused(c);
+		if (!client_send(c))
+			return false;
+	} while (paused && !client_paused(c));
+	return true;
+}
+
+static bool client_read(struct control_client *c)
+{
+	size_t room = CONTROL_LINE_MAX - c->in_used;
+	ssize_t n;
+
+	n = recv(c->fd, c->in + c->in_used, room < READ_BYTES ? room : READ_BYTES, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0)
+		c->closing = true;	/* it may have closed its sending side only */
+	c->in_used += (size_t)n;
+	return true;
+}
+
+static void client_ready(struct hv_watch *w, uint32_t events)
+{
+	struct control_client *c = hv_container_of(w, struct control_client, watch);
+	bool ok = true, pending;
+
+	if ((events & POLLIN) && !c->closing && !client_paused(c))
+		ok = client_read(c);
+	else if (events & (POLLERR | POLLHUP | POLLNVAL))
+		ok = false;
+	ok = ok && client_serve(c);
+	pending = c->out_used > c->out_sent;
+	if (!ok || (c->closing && !pending)) {
+		client_close(c);
+		return;
+	}
+	/* Lines that wait for the replies to drain are handled when the socket takes more. */
+	hv_watch_modify(&c->watch, (uint32_t)((pending ? POLLOUT : 0) |
+					      (c->closing || client_paused(c) ? 0 : POLLIN)));
+}
+
+/* Connections. */
+
+static bool peer_may_change(const struct ucred *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
+}
+
+static bool has_room(const struct control *control, const struct ucred *peer)
+{
+	const struct control_client *c;
+	unsigned same = 0;
+
+	if (control->num_clients >= CONTROL_CLIENTS_MAX)
+		return false;
+	if (peer_may_change(peer))
+		return true;
+	TAILQ_FOREACH(c, &control->clients, link)
+		same += c->peer.uid == peer->uid;
+	/* A quarter is kept for those who may change things. */
+	return same < CONTROL_CLIENTS_PER_USER && control->num_clients < CONTROL_CLIENTS_MAX / 4 * 3;
+}
+
+static int client_create(struct control *control, int fd)
+{
+	struct control_client *c = calloc(1, sizeof(*c));
+	socklen_t len = sizeof(c->peer);
+	int ret = -ENOMEM;
+
+	if (!c)
+		return -ENOMEM;
+	c->control = control;
+	c->fd = fd;
+	c->watch.ready = client_ready;
+	c->in = malloc(CONTROL_LINE_MAX);
+	if (c->in)
+		ret = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) ? -errno : 0;
+	if (!ret && !has_room(control, &c->peer))
+		ret = -EUSERS;
+	if (!ret)
+		ret = hv_watch_start(control->loop, &c->watch, fd, POLLIN);
+	if (ret) {
+		free(c->in);
+		free(c);
+		return ret;
+	}
+	c->may_change = peer_may_change(&c->peer);
+	TAILQ_INSERT_TAIL(&control->clients, c, link);
+	control->num_clients++;
+	return 0;
+}
+
+/* One connection per round: others have their turn in between. */
+static void listen_ready(struct hv_watch *w, uint32_t events)
+{
+	struct control *control = hv_container_of(w, struct control, watch);
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), ret;
+
+	(void)events;
+	if (fd < 0) {
+		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+			return;
+		hv_log_limited(&control->limit, HV_LOG_WARNING, "control: accept: %s", strerror(errno));
+		hv_watch_stop(w);
+		if (hv_timer_arm(control->loop, &control->accept_timer, hv_now_ns() + ACCEPT_PAUSE_NS))
+			hv_log(HV_LOG_ERROR, "control: out of memory, no further connections");
+		return;
+	}
+	ret = client_create(control, fd);
+	if (ret) {
+		hv_log_limited(&control->limit, HV_LOG_WARNING, "control: connection refused: %s", strerror(-ret));
+		close(fd);
+	}
+}
+
+static void accept_again(struct hv_timer *t)
+{
+	struct control *control = hv_container_of(t, struct control, accept_timer);
+
+	if (hv_watch_start(control->loop, &control->watch, control->fd, POLLIN))
+		hv_log(HV_LOG_ERROR, "control: out of memory, no further connections");
+}
+
+/* The listening socket. */
+
+static int explain(char *why, size_t bytes, int ret, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static int explain(char *why, size_t bytes, int ret, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, bytes, format, ap);
+	va_end(ap);
+	return ret;
+}
+
+/* One start at a time in a folder, so that none removes the socket that another has just made. */
+static int lock_folder(const char *path)
+{
+	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+	int fd = -1;
+
+	if (slash) {
+		slash[slash == folder] = '\0';
+		fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} else if (folder) {
+		fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	free(folder);
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); i++)
+		usleep(100000);
+	return fd;
+}
+
+/* What is on the path already: nothing, a dead server's socket (removed), or a reason to refuse. */
+static int clear_path(const struct sockaddr_un *addr, char *why, size_t bytes)
+{
+	struct stat st;
+	int fd, ret;
+
+	if (lstat(addr->sun_path, &st))
+		return errno == ENOENT ? 0 : explain(why, bytes, -errno, "cannot look at %s: %s",
+						     addr->sun_path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return explain(why, bytes, -ENOTSOCK,
+			       "%s exists and is no socket; remove it, or give another path with --socket",
+			       addr->sun_path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return explain(why, bytes, -errno, "socket: %s", strerror(errno));
+	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
+	close(fd);
+	if (ret == -EACCES)
+		return explain(why, bytes, ret, "%s belongs to another user's hvnetd; give another path with --socket",
+			       addr->sun_path);
+	if (ret != -ECONNREFUSED)
+		return explain(why, bytes, -EADDRINUSE,
+			       "another hvnetd answers on %s; stop it, or give other places with --socket "
+			       "and --runtime-dir", addr->sun_path);
+	hv_log(HV_LOG_NOTICE, "control: replacing %s, which an ended hvnetd left behind", addr->sun_path);
+	if (unlink(addr->sun_path))
+		return explain(why, bytes, -errno, "cannot remove %s: %s", addr->sun_path, strerror(errno));
+	return 0;
+}
+
+static int bind_socket(struct control *control, const struct sockaddr_un *addr, char *why, size_t bytes)
+{
+	struct stat st;
+
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->fd < 0)
+		return explain(why, bytes, -errno, "socket: %s", strerror(errno));
+	if (bind(control->fd, (const struct sockaddr *)addr, sizeof(*addr)))
+		return explain(why, bytes, -errno, "cannot make the control socket %s: %s; does the folder exist, and "
+			       "may you write to it? (--socket, --runtime-dir)", addr->sun_path, strerror(errno));
+	/* Everybody may look; credentials decide who may change. */
+	if (stat(addr->sun_path, &st) || chmod(addr->sun_path, 0666) || listen(control->fd, 64))
+		return explain(why, bytes, -errno, "cannot set up the control socket %s: %s", addr->sun_path,
+			       strerror(errno));
+	control->dev = st.st_dev;
+	control->ino = st.st_ino;
+	return 0;
+}
+
+static int listen_on(struct control *control, char *why, size_t bytes)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int lock, ret;
+
+	if (strlen(control->path) >= sizeof(addr.sun_path))
+		return explain(why, bytes, -ENAMETOOLONG, "the control socket's path is too long: %s", control->path);
+	strcpy(addr.sun_path, control->path);
+	lock = lock_folder(control->path);
+	ret = clear_path(&addr, why, bytes);
+	if (!ret)
+		ret = bind_socket(control, &addr, why, bytes);
+	if (lock >= 0)
+		close(lock);
+	return ret;
+}
+
+int control_create(struct hv_loop *loop, const struct control_desc *desc, struct control **out, char *why,
+		   size_t why_bytes)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int ret;
+
+	if (!control)
+		return explain(why, why_bytes, -ENOMEM, "out of memory");
+	TAILQ_INIT(&control->clients);
+	control->loop = loop;
+	control->desc = *desc;
+	control->fd = -1;
+	control->watch.ready = listen_ready;
+	control->accept_timer.fire = accept_again;
+	control->path = strdup(desc->path);
+	ret = control->path ? listen_on(control, why, why_bytes) : explain(why, why_bytes, -ENOMEM, "out of memory");
+	if (!ret && hv_watch_start(loop, &control->watch, control->fd, POLLIN))
+		ret = explain(why, why_bytes, -ENOMEM, "out of memory");
+	if (ret)
+		control_destroy(control);
+	else
+		*out = control;
+	return ret;
+}
+
+void control_destroy(struct control *control)
+{
+	struct control_client *c;
+	struct stat st;
+
+	if (!control)
+		return;
+	while ((c = TAILQ_FIRST(&control->clients)))
+		client_close(c);
+	hv_timer_cancel(&control->accept_timer);
+	hv_watch_stop(&control->watch);
+	if (control->ino && !lstat(control->path, &st) && st.st_dev == control->dev && st.st_ino == control->ino)
+		unlink(control->path);
+	if (control->fd >= 0)
+		close(control->fd);
+	free(control->path);
+	free(control);
+}
+
+pid_t control_client_pid(const struct control_client *client)
+{
+	return client->peer.pid;
+}
+
+unsigned control_clients(const struct control *control)
+{
+	return control->num_clients;
+}

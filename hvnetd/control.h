@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket: a Unix stream socket that carries one JSON-RPC request and one reply per
+ * line. Who is at the other end is known from its credentials: root and our own user may change
+ * things, others may look.
+ *
+ * On the loop's thread; each connection's work per round is bounded.
+ */
+#ifndef HVNETD_CONTROL_H
+#define HVNETD_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+#include "hvnetd/rpc.h"
+
+struct control;
+struct control_client;
+
+enum {
+	CONTROL_LINE_MAX = 65536,	/* our policy: a request's bytes, newline included */
+	CONTROL_CLIENTS_MAX = 128,	/* our policy: connections at once … */
+	CONTROL_CLIENTS_PER_USER = 16,	/* … and of one user who may only look */
+};
+
+struct control_desc {
+	const char *path;		/* copied */
+	struct rpc_dispatcher dispatcher;	/* caller is the struct control_client */
+	/* A connection is gone, after its last request. opaque is the dispatcher's. */
+	void (*gone)(void *opaque, struct control_client *client);
+};
+
+/*
+ * Listens on desc->path, replacing what a dead server left there. -EADDRINUSE: a live one answers.
+ * -ENOTSOCK: something else is there. Other -errno. A sentence for the user in why.
+ */
+int control_create(struct hv_loop *loop, const struct control_desc *desc, struct control **out, char *why,
+		   size_t why_bytes) __attribute__((warn_unused_result));
+/* Ends all connections (gone() is called for each), removes the socket. NULL is fine. */
+void control_destroy(struct control *control);
+
+pid_t control_client_pid(const struct control_client *client);
+unsigned control_clients(const struct control *control);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the process may do: taken before the first byte of a guest's is read. Called once, at start-up. */
+#ifndef HVNETD_PRIVILEGES_H
+#define HVNETD_PRIVILEGES_H
+
+#include <stdbool.h>
+
+/* As many descriptors as the hard limit permits: a guest needs one per vector and DMA map. */
+void raise_descriptor_limit(void);
+/*
+ * Gives up all capabilities, also for programs that are started, but CAP_NET_ADMIN if keep_net_admin, and the
+ * right to gain new ones. -errno.
+ */
+int drop_privileges(bool keep_net_admin) __attribute__((warn_unused_result));
+
+#endif
