@@ -2,7 +2,8 @@
 /*
  * TCP transfers that prove every byte: both ends compute the stream of a seed.
  *
- *   agent tcp-serve PORT			serves for ever, IPv4 and IPv6, each connection in a process
+ *   agent tcp-serve PORT [ADDRESS]	serves for ever, each connection in a process of its own; the
+ *					default is any address, IPv4 and IPv6
  *   agent tcp [-n CONNECTIONS] [-r] [-t SECONDS] ADDRESS PORT BYTES [SEED]
  *
  * A connection starts with a header of the client: which way, how many bytes, which seed. The
@@ -151,12 +152,13 @@ static int serve_one(int fd)
 
 int agent_tcp_serve(int argc, char **argv)
 {
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
-	int one = 1, listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint16_t port = (uint16_t)agent_number(argc > 1 ? argv[1] : NULL, 65535);
+	struct sockaddr_storage at;
+	socklen_t length = agent_address(argc > 2 ? argv[2] : "::", port, &at);
+	int one = 1, listener = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	any.sin6_port = htons((uint16_t)agent_number(argc > 1 ? argv[1] : NULL, 65535));
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(listener, (struct sockaddr *)&any, sizeof(any)) || listen(listener, 128)) {
+	if (bind(listener, (struct sockaddr *)&at, length) || listen(listener, 128)) {
 		perror("agent: tcp-serve");
 		return 1;
 	}

@@ -2,7 +2,7 @@
 /*
  * UDP: an echo service for `agent ping -u`, and one-way datagrams for broadcast and multicast.
  *
- *   agent udp-echo PORT
+ *   agent udp-echo PORT [ADDRESS]		the default is any, IPv4 and IPv6
  *   agent udp-count PORT SECONDS [GROUP%INTERFACE]	counts good datagrams for so long
  *   agent udp-send ADDRESS[%INTERFACE] PORT SIZE COUNT [INTERVAL_US]
  *
@@ -24,15 +24,15 @@
 
 static uint8_t datagram[DATAGRAM_MAX];
 
-static int bound_socket(const char *port)
+static int bound_socket(const char *address, const char *port)
 {
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
-	int megabyte = 1 << 20, one = 1, fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct sockaddr_storage at;
+	socklen_t length = agent_address(address, (uint16_t)agent_number(port, 65535), &at);
+	int megabyte = 1 << 20, one = 1, fd = socket(at.ss_family, SOCK_DGRAM, 0);
 
-	any.sin6_port = htons((uint16_t)agent_number(port, 65535));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &megabyte, sizeof(int));
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any))) {
+	if (bind(fd, (struct sockaddr *)&at, length)) {
 		perror("agent: udp: bind");
 		exit(2);
 	}
@@ -41,7 +41,7 @@ static int bound_socket(const char *port)
 
 int agent_udp_echo(int argc, char **argv)
 {
-	int fd = bound_socket(argc > 1 ? argv[1] : NULL);
+	int fd = bound_socket(argc > 2 ? argv[2] : "::", argc > 1 ? argv[1] : NULL);
 
 	puts("serving");
 	fflush(stdout);
@@ -122,7 +122,7 @@ int agent_udp_count(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
-	fd = bound_socket(argv[1]);
+	fd = bound_socket("::", argv[1]);
 	if (argc > 3)
 		join(fd, argv[3]);
 	puts("listening");

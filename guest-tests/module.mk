@@ -2,8 +2,8 @@
 GUEST_AGENT_SRCS := agent.c agent_service.c agent_ping.c agent_tcp.c agent_udp.c
 
 ifeq ($(SAN),)
-all: $(B)/guest-agent
-$(B)/guest-agent: $(addprefix guest-tests/,$(GUEST_AGENT_SRCS)) guest-tests/agent.h
+all: $(B)/bin/guest-agent
+$(B)/bin/guest-agent: $(addprefix guest-tests/,$(GUEST_AGENT_SRCS)) guest-tests/agent.h
 	@echo "  LD      $@"
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) -static -o $@ $(filter %.c,$^)

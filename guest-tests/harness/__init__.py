@@ -13,8 +13,11 @@ What is here
         initramfs  a root file system for a guest: busybox, the agent, kernel modules
         agentlink  the host's end of the agent's virtio-serial port
         guest      one QEMU: start, boot, run commands in it, kill, console
+        segment    a small switch for the reference network
         nics       which network a guest is on: hvnet's synthetic NIC, or QEMU's own e1000
         daemon     hvnetd for the time of a test, in a folder of its own
+        lab        a network with guests on it, in a temporary folder
+        console    the user's terminal on a guest's console
         judge      what a case asks of a guest: pings, transfers, and what they must have answered
         report     steps with progress, tables, summaries
         matrix     the suite: which cases run on which guests, in which order

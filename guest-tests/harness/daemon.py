@@ -56,5 +56,13 @@ class Daemon:
             raise DaemonFailed(f"hvnetctl {' '.join(words)}: {said.stderr.strip()}")
         return json.loads(said.stdout)
 
+    def versions(self, mac: str) -> str:
+        """What the adapter of this address has negotiated: "VMBus 5.3, NVSP 6.1"."""
+        adapters = self.ctl("adapter", "show")
+        for one in adapters if isinstance(adapters, list) else adapters.get("adapters", []):
+            if one.get("mac", "").lower() == mac:
+                return f"VMBus {one.get('vmbus_version', '?')}, NVSP {one.get('nvsp_version', '?')}"
+        return "(no such adapter)"
+
     def stop(self) -> None:
         self.child.stop()

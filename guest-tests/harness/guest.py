@@ -54,6 +54,8 @@ class CommandFailed(Exception):
 class Nic(Protocol):
     """How a guest's NIC comes to QEMU and, inside, to life; see nics.py."""
 
+    driver: str
+
     def command(self, guest: "Guest", qemu_arguments: list[str]) -> list[str | Path]:
         """The command line that runs QEMU with these arguments and the NIC."""
         ...
@@ -63,6 +65,10 @@ class Nic(Protocol):
         ...
 
     def unload(self, guest: "Guest") -> None:
+        ...
+
+    def versions(self, guest: "Guest") -> str:
+        """The protocol versions that guest and host agreed on."""
         ...
 
 

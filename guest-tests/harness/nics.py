@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import paths
+from . import paths, procs
 from .daemon import Daemon
 from .guest import Guest
+from .segment import Segment
 
 
 class Synthetic:
@@ -34,35 +35,38 @@ class Synthetic:
     def unload(self, guest: Guest) -> None:
         guest.run(f"rmmod {self.driver} && rmmod {self.BUS}")
 
+    def versions(self, guest: Guest) -> str:
+        return self.daemon.versions(guest.mac)
+
 
 class QemuE1000:
-    """QEMU's own e1000, without anything of ours.
+    """QEMU's own e1000 and NAT, without anything of ours."""
 
-    The first guest's QEMU holds the NAT and the segment; the others' join it through a socket.
-    """
+    driver = "e1000"
 
     def __init__(self, folder: Path):
-        self.segment = folder / "segment.sock"
-        self.members: list[str] = []
-        self.driver = "e1000"
+        self.path = folder / "segment.sock"
+        self.segment = Segment(self.path)
+        # The NAT lives in a QEMU without a machine.
+        self.nat = procs.Child("nat", [paths.require(paths.QEMU, "scripts/setup guests"),
+                                       "-machine", "none", "-nodefaults", "-display", "none",
+                                       "-netdev", self._wire(), "-netdev", "user,id=nat",
+                                       "-netdev", "hubport,id=p0,hubid=0,netdev=wire",
+                                       "-netdev", "hubport,id=p1,hubid=0,netdev=nat"],
+                               folder / "nat.log")
+
+    def _wire(self) -> str:
+        return f"stream,id=wire,server=off,addr.type=unix,addr.path={self.path}"
 
     def command(self, guest: Guest, qemu_arguments: list[str]) -> list[str | Path]:
-        first = guest.name in self.members[:1] or not self.members
-        if guest.name not in self.members:
-            self.members.append(guest.name)
-        if first:
-            net = ["-netdev", "user,id=nat", "-netdev", "hubport,id=p0,hubid=0,netdev=nat",
-                   "-netdev", f"stream,id=others,server=on,addr.type=unix,addr.path={self.segment}",
-                   "-netdev", "hubport,id=p1,hubid=0,netdev=others"]
-        else:
-            net = ["-netdev", f"stream,id=others,server=off,addr.type=unix,addr.path={self.segment},"
-                   "reconnect-ms=200", "-netdev", "hubport,id=p1,hubid=0,netdev=others"]
-        return [paths.require(paths.QEMU, "scripts/setup guests"), *qemu_arguments, *net,
-                "-netdev", "hubport,id=nic,hubid=0",
-                "-device", f"e1000,netdev=nic,mac={guest.mac}"]
+        return [paths.QEMU, *qemu_arguments, "-netdev", self._wire(),
+                "-device", f"e1000,netdev=wire,mac={guest.mac}"]
 
     def load(self, guest: Guest) -> None:
         guest.run("load e1000")
 
     def unload(self, guest: Guest) -> None:
         guest.run("rmmod e1000")
+
+    def versions(self, guest: Guest) -> str:
+        return "(no protocol)"

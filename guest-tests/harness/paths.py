@@ -12,10 +12,10 @@ CACHE = Path(os.environ.get("CACHE") or os.environ.get("HVNET_CACHE") or ROOT / 
 BUILD = ROOT / "build" / "release"
 
 QEMU = CACHE / "bin" / "qemu-system-x86_64"
-AGENT = BUILD / "guest-agent"
-HVNETD = BUILD / "hvnetd"
-HVNETCTL = BUILD / "hvnetctl"
-HVNET_QEMU = BUILD / "hvnet-qemu"
+AGENT = BUILD / "bin" / "guest-agent"
+HVNETD = BUILD / "bin" / "hvnetd"
+HVNETCTL = BUILD / "bin" / "hvnetctl"
+HVNET_QEMU = BUILD / "bin" / "hvnet-qemu"
 
 
 class Missing(Exception):
