@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "hvnetctl/hvnetctl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REPLY_MAX (64u << 20)	/* our policy: more than any daemon's objects need */
+
+struct hvnet_client {
+	int fd;			/* owned */
+	char *path;		/* owned */
+	json_int_t last_id;
+	char *in;		/* owned; what came and was not read as a line yet */
+	size_t in_used, in_capacity;
+};
+
+static int fail(struct hvnet_error *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static int fail(struct hvnet_error *err, int code, const char *format, ...)
+{
+	va_list ap;
+
+	err->code = code;
+	va_start(ap, format);
+	vsnprintf(err->message, sizeof(err->message), format, ap);
+	va_end(ap);
+	return -1;
+}
+
+const char *hvnet_socket_path(const char *path)
+{
+	const char *env = getenv("HVNET_SOCKET");
+
+	if (path && *path)
+		return path;
+	return env && *env ? env : HVNET_DEFAULT_SOCKET;
+}
+
+static void explain_connect(struct hvnet_error *err, const char *path, int error)
+{
+	if (error == ENOENT || error == ECONNREFUSED)
+		fail(err, 0, "hvnetd does not run: nothing answers on %s; start it, or name its socket with "
+		     "--socket or HVNET_SOCKET", path);
+	else if (error == EACCES)
+		fail(err, 0, "you may not connect to hvnetd on %s: %s", path, strerror(error));
+	else
+		fail(err, 0, "cannot connect to hvnetd on %s: %s", path, strerror(error));
+}
+
+int hvnet_connect(const char *path, struct hvnet_client **out, struct hvnet_error *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct hvnet_client *c;
+	int ret;
+
+	path = hvnet_socket_path(path);
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		fail(err, 0, "the control socket's path is longer than %zu bytes: %s", sizeof(addr.sun_path) - 1, path);
+		return -ENAMETOOLONG;
+	}
+	strcpy(addr.sun_path, path);
+	c = calloc(1, sizeof(*c));
+	if (c)
+		c->path = strdup(path);
+	if (!c || !c->path) {
+		free(c);
+		fail(err, 0, "out of memory");
+		return -ENOMEM;
+	}
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		ret = -errno;
+		explain_connect(err, path, errno);
+		hvnet_disconnect(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+void hvnet_disconnect(struct hvnet_client *client)
+{
+	if (!client)
+		return;
+	if (client->fd >= 0)
+		close(client->fd);
+	free(client->path);
+	free(client->in);
+	free(client);
+}
+
+int hvnet_client_fd(const struct hvnet_client *client)
+{
+	return client->fd;
+}
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
+}
+
+static int wait_for(struct hvnet_client *c, short events, long long deadline, struct hvnet_error *err)
+{
+	struct pollfd p = { .fd = c->fd, .events = events };
+	long long left;
+	int n;
+
+	do {
+		left = deadline - now_ms();
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return 0;
+	return fail(err, 0, "hvnetd on %s does not answer within %d s; is it stopped in a debugger, or busy?", c->path,
+		    HVNET_CALL_TIMEOUT_MS / 1000);
+}
+
+static int send_all(struct hvnet_client *c, const char *p, size_t n, long long deadline, struct hvnet_error *err)
+{
+	while (n) {
+		ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && errno != EAGAIN && errno != EINTR)
+			return fail(err, 0, "hvnetd on %s broke off: %s", c->path, strerror(errno));
+		if (sent < 0 && wait_for(c, POLLOUT, deadline, err))
+			return -1;
+		if (sent > 0) {
+			p += sent;
+			n -= (size_t)sent;
+		}
+	}
+	return 0;
+}
+
+static int read_more(struct hvnet_client *c, long long deadline, struct hvnet_error *err)
+{
+	ssize_t n;
+	char *p;
+
+	if (c->in_used == c->in_capacity) {
+		size_t capacity = c->in_capacity ? c->in_capacity * 2 : 16384;
+
+		p = capacity <= REPLY_MAX ? realloc(c->in, capacity) : NULL;
+		if (!p)
+			return fail(err, 0, "hvnetd's reply is too long");
+		c->in = p;
+		c->in_capacity = capacity;
+	}
+	if (wait_for(c, POLLIN, deadline, err))
+		return -1;
+	n = recv(c->fd, c->in + c->in_used, c->in_capacity - c->in_used, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return fail(err, 0, "hvnetd on %s broke off: %s", c->path, n ? strerror(errno) : "it closed the connection");
+	c->in_used += (size_t)n;
+	return 0;
+}
+
+char *hvnet_raw_call(struct hvnet_client *c, const char *bytes, size_t n, struct hvnet_error *err)
+{
+	long long deadline = now_ms() + HVNET_CALL_TIMEOUT_MS;
+	char *end, *line;
+
+	if (send_all(c, bytes, n, deadline, err))
+		return NULL;
+	while (!(end = c->in_used ? memchr(c->in, '\n', c->in_used) : NULL))
+		if (read_more(c, deadline, err))
+			return NULL;
+	n = (size_t)(end - c->in);
+	line = strndup(c->in, n);
+	memmove(c->in, end + 1, c->in_used - n - 1);
+	c->in_used -= n + 1;
+	if (!line)
+		fail(err, 0, "out of memory");
+	return line;
+}
+
+/* The result of a reply, or NULL with the error that it carries. */
+static json_t *read_reply(const char *line, json_int_t id, struct hvnet_error *err)
+{
+	json_t *reply = json_loads(line, 0, NULL), *result, *error;
+
+	result = json_object_get(reply, "result");
+	error = json_object_get(reply, "error");
+	if (json_integer_value(json_object_get(reply, "id")) == id && result) {
+		json_incref(result);
+		json_decref(reply);
+		return result;
+	}
+	if (json_is_object(error) && json_is_string(json_object_get(error, "message")))
+		fail(err, (int)json_integer_value(json_object_get(error, "code")), "%s",
+		     json_string_value(json_object_get(error, "message")));
+	else
+		fail(err, 0, "what answered is no hvnetd: %.100s", line);
+	json_decref(reply);
+	return NULL;
+}
+
+json_t *hvnet_call(struct hvnet_client *c, const char *method, json_t *params, struct hvnet_error *err)
+{
+	json_t *request = json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", ++c->last_id, "method", method);
+	json_t *result = NULL;
+	char *text, *line;
+	size_t n;
+
+	if (params)
+		json_object_set_new(request, "params", params);
+	text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	if (!text) {
+		fail(err, 0, "a parameter of %s is not UTF-8, or memory is short", method);
+		return NULL;
+	}
+	n = strlen(text);
+	text[n] = '\n';		/* in place of its NUL: from here on it is bytes */
+	line = hvnet_raw_call(c, text, n + 1, err);
+	free(text);
+	if (line)
+		result = read_reply(line, c->last_id, err);
+	free(line);
+	return result;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client of hvnetd's control socket: one request, one reply, waiting for it for a bounded time.
+ * For hvnetctl, hvnet-qemu and tests. What the methods are, hvnetd(8) says.
+ *
+ * Threads: a client belongs to one thread at a time.
+ */
+#ifndef HVNETCTL_H
+#define HVNETCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#define HVNET_DEFAULT_SOCKET "/run/hvnet/control"
+
+enum {
+	HVNET_CALL_TIMEOUT_MS = 10000,	/* our policy: a daemon that takes longer is stuck */
+};
+
+struct hvnet_client;
+
+struct hvnet_error {
+	int code;			/* JSON-RPC's or hvnetd's; 0: the daemon was not reached or broke off */
+	char message[512];		/* what, why, and what to do */
+};
+
+/* path, or else $HVNET_SOCKET, or else the default. */
+const char *hvnet_socket_path(const char *path);
+/* 0 or -errno, with err filled. */
+int hvnet_connect(const char *path, struct hvnet_client **out, struct hvnet_error *err)
+	__attribute__((warn_unused_result));
+/* NULL is fine. What was scoped to the connection ends. */
+void hvnet_disconnect(struct hvnet_client *client);
+/* To poll for the daemon's end: readable then. Borrowed. */
+int hvnet_client_fd(const struct hvnet_client *client);
+
+/* Calls method; takes params (NULL: none). The result, a new reference, or NULL with err filled. */
+json_t *hvnet_call(struct hvnet_client *client, const char *method, json_t *params, struct hvnet_error *err);
+/*
+ * Sends n bytes as they are and reads one line of reply, without its newline; for tests. NULL if
+ * there is none. To be freed.
+ */
+char *hvnet_raw_call(struct hvnet_client *client, const char *bytes, size_t n, struct hvnet_error *err);
+
+#endif
