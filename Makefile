@@ -32,6 +32,7 @@ endif
 PREFIX ?= /usr/local
 CACHE ?= $(or $(HVNET_CACHE),$(CURDIR)/.cache)
 FUZZ_SECONDS ?= 60
+JOBS ?= $(shell nproc)
 export CACHE
 
 VARIANT := $(or $(SAN),release)
@@ -115,7 +116,7 @@ setup:
 
 run:
 	@scripts/setup build guests
-	@$(MAKE) --no-print-directory -s all modules
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all modules
 	@guest-tests/run $(if $(GUEST_SHELL),--shell)
 
 test:
@@ -136,3 +137,14 @@ soak:
 
 modules:
 	@scripts/build-modules
+
+# man pages and the unit file are looked up when they are installed: what there is, is installed
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/hvnet
+	install $(B)/bin/hvnetd $(DESTDIR)$(PREFIX)/sbin/
+	install $(B)/bin/hvnet-nat $(DESTDIR)$(PREFIX)/libexec/hvnet/
+	install $(B)/bin/hvnetctl $(B)/bin/hvnet-qemu $(B)/bin/softguest $(DESTDIR)$(PREFIX)/bin/
+	for page in docs/man/*.[1-8]; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	install -D -m 644 hvnetd/hvnetd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/hvnetd.service
