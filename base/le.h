@@ -40,21 +40,23 @@ static inline uint64_t le64_get(le64 v)
 	       (uint64_t)v.b[6] << 48 | (uint64_t)v.b[7] << 56;
 }
 
+/* The masks say what the casts do: sparse asks for them where a constant is cut. */
 static inline le16 to_le16(uint16_t v)
 {
-	return (le16){ { (uint8_t)v, (uint8_t)(v >> 8) } };
+	return (le16){ { (uint8_t)(v & 0xff), (uint8_t)(v >> 8 & 0xff) } };
 }
 
 static inline le32 to_le32(uint32_t v)
 {
-	return (le32){ { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24) } };
+	return (le32){ { (uint8_t)(v & 0xff), (uint8_t)(v >> 8 & 0xff), (uint8_t)(v >> 16 & 0xff),
+			 (uint8_t)(v >> 24 & 0xff) } };
 }
 
 static inline le64 to_le64(uint64_t v)
 {
-	return (le64){ { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24),
-			 (uint8_t)(v >> 32), (uint8_t)(v >> 40), (uint8_t)(v >> 48),
-			 (uint8_t)(v >> 56) } };
+	return (le64){ { (uint8_t)(v & 0xff), (uint8_t)(v >> 8 & 0xff), (uint8_t)(v >> 16 & 0xff),
+			 (uint8_t)(v >> 24 & 0xff), (uint8_t)(v >> 32 & 0xff), (uint8_t)(v >> 40 & 0xff),
+			 (uint8_t)(v >> 48 & 0xff), (uint8_t)(v >> 56 & 0xff) } };
 }
 
 #endif

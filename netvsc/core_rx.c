@@ -6,10 +6,10 @@
  */
 #include "netvsc/core.h"
 
-struct range {			/* as in the packet */
+struct rx_range {			/* as in the packet */
 	le32 bytes, offset;
 };
-static_assert(sizeof(struct range) == 8, "as on the wire");
+static_assert(sizeof(struct rx_range) == 8, "as on the wire");
 
 struct transfer_pages {		/* what follows the descriptor */
 	le16 set_id;
@@ -27,7 +27,7 @@ bool netvsc_rx_begin(const struct netvsc *n, struct netvsc_stats *stats, const v
 
 	if (!n->sub_bytes || !rd_copy(&p, &h, sizeof(h)) || le32_get(h.type) != NVSP_SEND_RNDIS_PACKET ||
 	    !rd_copy(&e, &t, sizeof(t)) || le16_get(t.set_id) != NVSP_RECEIVE_BUFFER_ID ||
-	    le32_get(t.count) > NETVSC_RANGES_MAX || le32_get(t.count) > e.left / sizeof(struct range)) {
+	    le32_get(t.count) > NETVSC_RANGES_MAX || le32_get(t.count) > e.left / sizeof(struct rx_range)) {
 		stats->n[NETVSC_RX_BAD_PACKET]++;
 		return false;
 	}
@@ -134,7 +134,7 @@ enum netvsc_rx_kind netvsc_rx_next(const struct netvsc *n, struct netvsc_stats *
 {
 	struct rd buffer = { n->receive, n->receive_bytes }, all, r;
 	struct rndis_packet m;
-	struct range range;
+	struct rx_range range;
 
 	if (!rx->left)
 		return NETVSC_RX_END;
