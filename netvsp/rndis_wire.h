@@ -531,12 +531,17 @@ enum ndis_offload_switch {
 
 struct ndis_offload_encapsulation {	/* OID_OFFLOAD_ENCAPSULATION */
 	struct ndis_object header;	/* NDIS_OBJECT_OFFLOAD_ENCAPSULATION, revision 1 */
-	le32 ipv4_enabled;	/* SET: 1 on, 2 off; QUERY: 1 supported */
+	le32 ipv4_enabled;	/* SET: NDIS_OFFLOAD_SET_ON, 2 off; QUERY: 1 supported */
 	le32 ipv4_type;		/* NDIS_ENCAPSULATION_802_3 */
 	le32 ipv4_header_bytes;	/* 14 */
 	le32 ipv6_enabled, ipv6_type, ipv6_header_bytes;
 };
 static_assert(sizeof(struct ndis_offload_encapsulation) == 28, "as on the wire");
+enum ndis_offload_set {
+	NDIS_OFFLOAD_SET_NO_CHANGE = 0,
+	NDIS_OFFLOAD_SET_ON = 1,
+	NDIS_OFFLOAD_SET_OFF = 2,
+};
 
 struct ndis_rss_capabilities {	/* OID_GEN_RECEIVE_SCALE_CAPABILITIES */
 	struct ndis_object header;	/* NDIS_OBJECT_RSS_CAPABILITIES, revision 2 */
