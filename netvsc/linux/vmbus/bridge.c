@@ -87,7 +87,7 @@ static irqreturn_t vp_interrupt(int irq, void *data)
 
 /* ---- virtual processors ---- */
 
-struct hvb_vp *hvb_vp_of_cpu(unsigned int cpu)
+static struct hvb_vp *vp_of_cpu(unsigned int cpu)
 {
 	unsigned int i;
 
@@ -101,7 +101,7 @@ struct hvb_vp *hvb_vp_of_cpu(unsigned int cpu)
 /* A CPU that comes back gets its vector back; while it was away the vector was some other CPU's. */
 static int cpu_online_again(unsigned int cpu)
 {
-	struct hvb_vp *vp = hvb_vp_of_cpu(cpu);
+	struct hvb_vp *vp = vp_of_cpu(cpu);
 
 	if (vp && vp->has_irq)
 		irq_set_affinity(vp->irq, cpumask_of(cpu));
@@ -394,8 +394,8 @@ static void bridge_remove(struct pci_dev *pdev)
 }
 
 /*
- * Power off, reboot, kexec: the drivers above stay, but the host lets go of all memory. Interrupts are given back last,
- * for UNLOAD_RESPONSE comes by one.
+ * Power off, reboot, kexec: the drivers above stay, and so do the vectors (UNLOAD_RESPONSE comes by one), but the host
+ * lets go of all memory.
  */
 static void bridge_shutdown(struct pci_dev *pdev)
 {

@@ -125,7 +125,8 @@ static void enter_state(struct vmbus_channel *channel, enum vmbus_channel_state 
 int vmbus_alloc_ring(struct vmbus_channel *channel, u32 send_size, u32 recv_size)
 {
 	if (send_size % PAGE_SIZE || recv_size % PAGE_SIZE || send_size < 2 * PAGE_SIZE ||
-	    recv_size < 2 * PAGE_SIZE || send_size > SZ_1G || recv_size > SZ_1G)
+	    recv_size < 2 * PAGE_SIZE || send_size > SZ_1G || recv_size > SZ_1G ||
+	    to_hvb_channel(channel)->ring_pages)
 		return -EINVAL;
 	return hvb_ring_alloc(channel, send_size >> PAGE_SHIFT, recv_size >> PAGE_SHIFT);
 }
@@ -140,6 +141,18 @@ static u64 pfn_of_ring(const void *memory, u32 page)
 	const struct hvb_channel *hc = memory;
 
 	return page_to_hvpfn(hc->ring_pages[page]);
+}
+
+/* 0: the host has let go. Otherwise it may write to the pages for ever: they are lost. */
+static int take_ring_back(struct vmbus_channel *channel)
+{
+	int err = vmbus_teardown_gpadl(channel, &channel->ringbuffer_gpadlhandle);
+
+	if (err) {
+		pr_err("channel %u: its ring cannot be taken back: error %d\n", channel->offermsg.child_relid, err);
+		to_hvb_channel(channel)->ring_pages = NULL;
+	}
+	return err;
 }
 
 static int post_open(struct vmbus_channel *channel, const void *userdata, u32 userdatalen)
@@ -177,8 +190,8 @@ static int post_open(struct vmbus_channel *channel, const void *userdata, u32 us
 	return err;
 }
 
-/* Over rings that are allocated already. */
-static int open_ring(struct vmbus_channel *channel, const void *userdata, u32 userdatalen,
+/* Over rings that are allocated; the caller has made the channel busy. */
+static int open_busy(struct vmbus_channel *channel, const void *userdata, u32 userdatalen,
 		     void (*callback)(void *context), void *context)
 {
 	struct vmbus_gpadl *ring = &channel->ringbuffer_gpadlhandle;
@@ -186,54 +199,55 @@ static int open_ring(struct vmbus_channel *channel, const void *userdata, u32 us
 
 	if (userdatalen > MAX_USER_DEFINED_BYTES || !to_hvb_channel(channel)->ring_pages)
 		return -EINVAL;
-	err = leave_state(channel, CHANNEL_OPEN_STATE);
-	if (err)
-		return err;
 	channel->state = CHANNEL_OPENING_STATE;
 	err = hvb_requestor_alloc(&channel->requestor, channel->rqstor_size);
 	if (err)
-		goto out_state;
+		return err;
 	ring->buffer = NULL;
 	ring->size = channel->ringbuffer_pagecount << PAGE_SHIFT;
 	err = hvb_gpadl_create(channel, pfn_of_ring, to_hvb_channel(channel), ring->size, &ring->gpadl_handle);
 	if (err)
-		goto out_requestor;
+		goto out;
 
 	/* Before the host may ring. */
 	set_callback(channel, callback, context);
 	err = post_open(channel, userdata, userdatalen);
-	if (!err) {
-		enter_state(channel, CHANNEL_OPENED_STATE);
+	if (!err)
 		return 0;
-	}
 	stop_callback(channel);
-	vmbus_teardown_gpadl(channel, ring);
-out_requestor:
+	take_ring_back(channel);
+out:
 	hvb_requestor_free(&channel->requestor);
-out_state:
-	if (is_sub_channel(channel))
-		hvb_ring_free(channel);
-	enter_state(channel, CHANNEL_OPEN_STATE);
 	return err;
 }
 
 int vmbus_connect_ring(struct vmbus_channel *channel, void (*onchannel_callback)(void *context), void *context)
 {
-	return open_ring(channel, NULL, 0, onchannel_callback, context);
+	int err;
+
+	err = leave_state(channel, CHANNEL_OPEN_STATE);
+	if (err)
+		return err;
+	err = open_busy(channel, NULL, 0, onchannel_callback, context);
+	enter_state(channel, err ? CHANNEL_OPEN_STATE : CHANNEL_OPENED_STATE);
+	return err;
 }
 
 int vmbus_open(struct vmbus_channel *channel, u32 send_ringbuffersize, u32 recv_ringbuffersize, void *userdata,
 	       u32 userdatalen, void (*onchannel_callback)(void *context), void *context)
 {
-	bool sub = is_sub_channel(channel);
 	int err;
 
-	err = vmbus_alloc_ring(channel, send_ringbuffersize, recv_ringbuffersize);
+	err = leave_state(channel, CHANNEL_OPEN_STATE);
 	if (err)
 		return err;
-	err = open_ring(channel, userdata, userdatalen, onchannel_callback, context);
-	if (err && !sub)
-		hvb_ring_free(channel);
+	err = vmbus_alloc_ring(channel, send_ringbuffersize, recv_ringbuffersize);
+	if (!err) {
+		err = open_busy(channel, userdata, userdatalen, onchannel_callback, context);
+		if (err)
+			hvb_ring_free(channel);
+	}
+	enter_state(channel, err ? CHANNEL_OPEN_STATE : CHANNEL_OPENED_STATE);
 	return err;
 }
 
@@ -251,12 +265,7 @@ static int close_busy(struct vmbus_channel *channel)
 	stop_callback(channel);
 	WRITE_ONCE(channel->sc_creation_callback, NULL);
 	hvb_post(&msg, sizeof(msg));	/* there is no answer */
-	err = vmbus_teardown_gpadl(channel, &channel->ringbuffer_gpadlhandle);
-	if (err) {
-		/* Memory that the host may still write to is lost for good. */
-		pr_err("channel %u: its ring cannot be taken back: error %d\n", msg.child_relid, err);
-		to_hvb_channel(channel)->ring_pages = NULL;
-	}
+	err = take_ring_back(channel);
 	hvb_requestor_free(&channel->requestor);
 	return err;
 }
@@ -308,7 +317,7 @@ int vmbus_disconnect_ring(struct vmbus_channel *channel)
 
 void vmbus_close(struct vmbus_channel *channel)
 {
-	/* A refused teardown has left nothing that could be freed but the mapping. */
+	/* -EINVAL: it was not open. After another error there is a mapping to be freed, without pages. */
 	if (vmbus_disconnect_ring(channel) != -EINVAL)
 		hvb_ring_free(channel);
 }

@@ -10,6 +10,8 @@
 #include <asm/sync_bitops.h>
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
 #include <asm/hyperv-tlfs.h>
+#else
+#include <hyperv/hvhdk.h>
 #endif
 #include <linux/atomic.h>
 #include <linux/tracepoint.h>

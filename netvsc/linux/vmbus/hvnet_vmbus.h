@@ -19,8 +19,8 @@
  * sub-channels, and another's probe may wait for the RTNL. The interrupt marks a rescinded channel and wakes
  * its waiters, since whoever is to remove it may be waiting for them.
  *
- * Locks, outermost first: hvb.channel_mutex (list of channels, their state) - hvb.lock (table of channels by id,
- * waiters; taken in interrupts) ; channel.sched_lock (callback); ring lock, then requestor lock.
+ * Locks, outermost first: hvb.channel_mutex (channels' lists and state); a VP's message_lock; hvb.lock (table of
+ * channels by id, waiters, FIFO). Apart from these: channel.sched_lock (callback); ring_lock, then req_lock.
  */
 #ifndef HVNET_VMBUS_MODULE_H
 #define HVNET_VMBUS_MODULE_H
@@ -191,7 +191,6 @@ void hvb_rescind(u32 id);
 void hvb_remove_all_channels(void);
 void hvb_free_channel(struct vmbus_channel *channel);
 void hvb_queue_removal(struct vmbus_channel *channel);
-struct hvb_vp *hvb_vp_of_cpu(unsigned int cpu);
 
 /* channel.c */
 void hvb_channel_init(struct vmbus_channel *channel);

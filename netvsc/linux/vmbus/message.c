@@ -54,7 +54,7 @@ static int post(u32 connection_id, const void *message, size_t bytes, bool conta
 		usleep_range(delay_us, 2 * delay_us);
 		delay_us = min_t(unsigned int, 2 * delay_us, POST_DELAY_MAX_US);
 	}
-	if (err && err != -ENXIO)
+	if (err && err != -ENXIO && err != -ENODEV)
 		pr_err_ratelimited("message %u to connection %u was not accepted: error %d, status 0x%x\n",
 				   *(const u32 *)message, connection_id, err, status);
 	mutex_unlock(&hvb.post_mutex);
