@@ -85,8 +85,9 @@ static void bar_write(struct vfu_dev *dev, unsigned bar, uint64_t offset, uint32
 
 static int config_write(struct vfu_dev *dev, uint32_t offset, uint32_t count, const uint8_t *in)
 {
+	const uint16_t told = VFU_PCI_COMMAND_MASTER | VFU_PCI_COMMAND_MEMORY;
+	uint16_t old = vfu_config_command(&dev->config), command;
 	unsigned effects = 0;
-	uint16_t command;
 	int ret = vfu_config_write(&dev->config, offset, count, in, &effects);
 
 	if (ret)
@@ -97,7 +98,7 @@ static int config_write(struct vfu_dev *dev, uint32_t offset, uint32_t count, co
 	} else if (effects & VFU_CONFIG_COMMAND_CHANGED) {
 		command = vfu_config_command(&dev->config);
 		vfu_irqs_set_intx_off(&dev->irqs, command & VFU_PCI_COMMAND_INTX_OFF);
-		if (dev->ops->command_changed)
+		if (((old ^ command) & told) && dev->ops->command_changed)
 			dev->ops->command_changed(dev->opaque, command & VFU_PCI_COMMAND_MASTER,
 						  command & VFU_PCI_COMMAND_MEMORY);
 	}
