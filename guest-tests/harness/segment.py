@@ -10,10 +10,14 @@ bytes. A port whose reader is slow loses frames, as on a real switch.
 
 from __future__ import annotations
 
+import queue
 import socket
 import struct
 import threading
 from pathlib import Path
+
+
+QUEUE_FRAMES = 1000
 
 
 class Segment:
@@ -21,7 +25,7 @@ class Segment:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(8)
-        self.ports: list[socket.socket] = []
+        self.ports: dict[socket.socket, queue.Queue[bytes]] = {}
         self.where: dict[bytes, socket.socket] = {}
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -32,10 +36,20 @@ class Segment:
             except OSError:
                 return
             port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
-            self.ports.append(port)
-            threading.Thread(target=self._port, args=(port,), daemon=True).start()
+            self.ports[port] = queue.Queue(QUEUE_FRAMES)
+            for part in (self._reader, self._writer):
+                threading.Thread(target=part, args=(port,), daemon=True).start()
 
-    def _port(self, port: socket.socket) -> None:
+    def _writer(self, port: socket.socket) -> None:
+        """Each port has its own: a guest that boots does not read, and its neighbours go on."""
+        frames = self.ports[port]
+        try:
+            while framed := frames.get():
+                port.sendall(framed)
+        except OSError:
+            pass
+
+    def _reader(self, port: socket.socket) -> None:
         data = b""
         try:
             while more := port.recv(1 << 17):
@@ -50,7 +64,9 @@ class Segment:
                 data = data[at:]
         except OSError:
             pass
-        self.ports.remove(port)
+        frames = self.ports.pop(port)
+        if not frames.full():
+            frames.put(b"")  # ends the writer; a full queue's writer meets the closed socket
         port.close()
 
     def _frame(self, source: socket.socket, framed: bytes) -> None:
@@ -60,12 +76,11 @@ class Segment:
         if known in self.ports:
             targets = [known]
         else:
-            targets = [port for port in self.ports if port is not source]
+            targets = [port for port in list(self.ports) if port is not source]
         for port in targets:
-            try:
-                port.sendall(framed)
-            except OSError:
-                continue
+            frames = self.ports.get(port)
+            if frames is not None and not frames.full():
+                frames.put(framed)
 
     def close(self) -> None:
         self.listener.close()

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""The suite: which cases run on which guests, in which order.
+
+A case is a function of a Pair, registered with @case. It raises judge.Failure (or another of
+FAILURES) if something is wrong, and returns a short remark, or None, if not. Guests are booted in
+pairs, so that six pairs cover {two kernels} x {two drivers} x {1, 2, 4 vCPUs}. Quick cases run with
+either guest as the subject and the other as its peer; slow ones take turns, in a pattern that has
+each driver on each kernel as a subject. With long loops both guests are subjects of all.
+
+After each case the pair must be well again: the daemon runs, the guests reach each other, and no
+kernel has complained. A pair that is not, or that a case has failed on, is booted again for the
+next one; a pair that does not come up fails all that is left of it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from . import judge, report
+from .agentlink import GuestGone
+from .daemon import DaemonFailed
+from .guest import CommandFailed, Guest
+from .lab import GuestSpec, Lab, bring_up
+
+FAILURES = (judge.Failure, CommandFailed, GuestGone, DaemonFailed, OSError)
+
+PAIRS = [
+    (GuestSpec("6.1", "netvsc", 1), GuestSpec("6.1", "hv_netvsc", 2)),
+    (GuestSpec("6.12", "netvsc", 2), GuestSpec("6.12", "hv_netvsc", 1)),
+    (GuestSpec("6.1", "netvsc", 4), GuestSpec("6.12", "hv_netvsc", 4)),
+    (GuestSpec("6.12", "netvsc", 1), GuestSpec("6.1", "hv_netvsc", 1)),
+    (GuestSpec("6.1", "netvsc", 2), GuestSpec("6.12", "hv_netvsc", 2)),
+    (GuestSpec("6.12", "netvsc", 4), GuestSpec("6.1", "hv_netvsc", 4)),
+]
+# Who is first in turn in each pair: subjects of cases that take turns are then, for one half of
+# these cases, (6.1 netvsc 1) (6.12 hv 1) (6.12 hv 4) (6.12 netvsc 1) (6.1 netvsc 2) (6.1 hv 4), and
+# for the other half the other six.
+TURNS = "abbaab"
+# From the plain to the violent: what is needed later is tried first.
+CASE_FILES = ["echo", "streams", "changes", "ends"]
+
+# What a healthy kernel does not log.
+COMPLAINTS = r"WARNING: |BUG: |Oops|rcu.*stall|blocked for more than|general protection|Call Trace"
+
+
+@dataclass
+class Pair:
+    """Two guests on a network, from the subject's point of view."""
+
+    lab: Lab
+    subject: Guest
+    peer: Guest
+    addresses: dict[str, judge.Addresses]
+    long: bool  # full-length loops
+
+    @property
+    def own(self) -> judge.Addresses:
+        return self.addresses[self.subject.name]
+
+    @property
+    def other(self) -> judge.Addresses:
+        return self.addresses[self.peer.name]
+
+    def renew(self, guest: Guest) -> None:
+        """Brings a guest's network up again, after a reboot or a reload."""
+        self.addresses[guest.name] = bring_up(guest)
+
+    def loop(self, times: int, seconds: float, body: Callable[[], None], least: int) -> str:
+        """body() so many times, but no longer than that, unless loops are to be long.
+
+        Fewer than `least` rounds are a failure: something in them hangs.
+        """
+        end = time.monotonic() + (seconds if not self.long else 600)
+        done = 0
+        while done < times and (time.monotonic() < end or done < least):
+            body()
+            done += 1
+            if time.monotonic() > end + 60:
+                raise judge.Failure("a loop", f"{least} rounds in {seconds:.0f} s and a minute",
+                                    f"{done} rounds")
+        return f"{done} rounds"
+
+
+@dataclass
+class Case:
+    name: str
+    run: Callable[[Pair], str | None]
+    who: str  # "each", "first" (one run covers both), or "turn"
+
+
+_cases: list[Case] = []
+
+
+def case(name: str, who: str = "each"):
+    """Registers a case."""
+
+    def register(run: Callable[[Pair], str | None]):
+        _cases.append(Case(name, run, who))
+        return run
+
+    return register
+
+
+def load_cases(folder: Path) -> list[Case]:
+    for name in CASE_FILES:
+        spec = importlib.util.spec_from_file_location(f"cases.{name}", folder / f"{name}.py")
+        assert spec and spec.loader
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return _cases
+
+
+@dataclass
+class Suite:
+    lab: Lab
+    cases: list[Case]
+    long: bool = False
+    seconds: float = 1e9  # when this is over, what is left is skipped
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    pair: Pair | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self, pairs: list[tuple[GuestSpec, GuestSpec]]) -> None:
+        for number, specs in enumerate(pairs):
+            report.say(f"\n{specs[0]}  <->  {specs[1]}")
+            self._pair(specs, TURNS[number % len(TURNS)])
+
+    def _subjects(self, one: Case, turn: str) -> str:
+        if one.who == "first":
+            return "a"
+        if one.who == "each" or self.long:
+            return "ab"
+        return turn
+
+    def _pair(self, specs: tuple[GuestSpec, GuestSpec], turn: str) -> None:
+        self._end()
+        hopeless = False
+        for one in self.cases:
+            if one.who == "turn":
+                turn = "b" if turn == "a" else "a"
+            for subject in self._subjects(one, turn):
+                if time.monotonic() - self.began > self.seconds:
+                    self.skipped += 1
+                elif not hopeless and (self.pair or self._boot(specs)):
+                    self._case(one, subject, specs)
+                else:
+                    hopeless = True
+                    self._count(one, subject, specs, "the guests did not come up")
+        self._end()
+
+    def _end(self) -> None:
+        self.lab.stop_guests()
+        self.pair = None
+
+    def _boot(self, specs: tuple[GuestSpec, GuestSpec]) -> bool:
+        self._end()
+        begin = time.monotonic()
+        try:
+            if self.lab.daemon and not self.lab.daemon.alive():
+                self.lab.start_daemon()
+            a, b = self.lab.start_guests(dict(zip("ab", specs)))
+            for guest in (a, b):
+                guest.wait_boot()
+            self.pair = Pair(self.lab, a, b, {}, self.long)
+            for guest in (a, b):
+                self.pair.renew(guest)
+        except FAILURES as error:
+            self._end()
+            self._fail("boot and configure", specs, str(error))
+            return False
+        report.say(f"  {'booted, configured by DHCP':<58} {time.monotonic() - begin:5.1f} s")
+        return True
+
+    def _case(self, one: Case, subject: str, specs: tuple[GuestSpec, GuestSpec]) -> None:
+        assert self.pair
+        if self.pair.subject.name != subject:
+            self.pair = Pair(self.lab, self.pair.peer, self.pair.subject, self.pair.addresses,
+                             self.long)
+        begin = time.monotonic()
+        trouble, remark = "", None
+        try:
+            remark = one.run(self.pair)
+            self._well()
+        except FAILURES as error:
+            trouble = str(error)
+        except Exception:
+            trouble = traceback.format_exc()
+        self._count(one, subject, specs, trouble, remark or "", time.monotonic() - begin)
+        if trouble:
+            self._end()
+
+    def _well(self) -> None:
+        """What must hold after each case."""
+        pair = self.pair
+        assert pair
+        if self.lab.daemon and not self.lab.daemon.alive():
+            raise judge.Failure("hvnetd after the case", "it runs", "it ended")
+        for guest, to in ((pair.subject, pair.other), (pair.peer, pair.own)):
+            judge.expect_ping(guest, to.ip4, "-c 2 -W 3000")
+            said = guest.try_run(f"dmesg | grep -E -A 15 '{COMPLAINTS}'")
+            if said.status == 0:
+                raise judge.Failure(f"guest {guest.name}'s kernel log", "no complaint", said)
+
+    def _count(self, one: Case, subject: str, specs: tuple[GuestSpec, GuestSpec], trouble: str,
+               remark: str = "", seconds: float = 0.0) -> None:
+        name = one.name if one.who == "first" else f"{one.name} [{subject}]"
+        how = "FAILED" if trouble else "ok"
+        report.say(f"  {how:<7} {name:<50} {seconds:5.1f} s  {remark}".rstrip())
+        if trouble:
+            self._fail(name, specs, trouble)
+        else:
+            self.passed += 1
+
+    def _fail(self, name: str, specs: tuple[GuestSpec, GuestSpec], trouble: str) -> None:
+        self.failed += 1
+        self.failures.append(f"{name}: {specs[0]} <-> {specs[1]}")
+        lines = trouble.strip().splitlines()
+        if len(lines) > 30:
+            lines[8:-20] = [f"... ({len(lines) - 28} more lines)"]
+        report.say("\n".join("          | " + line for line in lines))
+        boot = self.lab.folder / f"boot-{self.lab.count}"
+        report.say(f"          | logs: {boot}/*/*.log"
+                   + (f" {self.lab.daemon.log}" if self.lab.daemon else ""))
+
+    def summary(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"guest-tests: {self.passed} passed, {self.failed} failed{skipped}"
