@@ -1,3 +1,3 @@
-vmbus_SRCS := packet.c ring.c
-vmbus_TESTS := ring_test.c ring_barrier_test.c
+vmbus_SRCS := bus.c channel.c connection.c gpadl.c message.c offer.c packet.c ring.c session.c synic.c
+vmbus_TESTS := ring_test.c ring_barrier_test.c connection_test.c
 vmbus_USES := base
