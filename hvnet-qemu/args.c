@@ -378,21 +378,21 @@ void args_free(char **argv)
 char *args_quote(const char *arg)
 {
 	size_t n = strlen(arg);
-	char *text, *to;
+	size_t used = 0;
+	char *text;
 
 	if (n && strspn(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-") == n)
 		return strdup(arg);
-	text = to = malloc(4 * n + 3);	/* each quote becomes '\'' */
+	text = calloc(4, n + 1);	/* each quote becomes '\'', and two are around */
 	if (!text)
 		return NULL;
-	*to++ = '\'';
+	text[used++] = '\'';
 	for (; *arg; arg++) {
 		if (*arg == '\'')
-			to = stpcpy(to, "'\\''");
+			used += (size_t)sprintf(text + used, "'\\''");
 		else
-			*to++ = *arg;
+			text[used++] = *arg;
 	}
-	*to++ = '\'';
-	*to = '\0';
+	text[used] = '\'';
 	return text;
 }

@@ -91,13 +91,15 @@ static char *try_path(const char *path, char *tried, size_t bytes)
 
 static char *search_path(char *tried, size_t bytes)
 {
-	char *list = strdup(getenv("PATH") ? getenv("PATH") : ""), *save = NULL, *found = NULL;
-	char path[PATH_MAX];
+	const char *dir = getenv("PATH"), *end;
+	char path[PATH_MAX], *found = NULL;
 
-	for (char *dir = list ? strtok_r(list, ":", &save) : NULL; dir && !found; dir = strtok_r(NULL, ":", &save))
-		if (snprintf(path, sizeof(path), "%s/" PROGRAM, dir) < (int)sizeof(path) && !access(path, X_OK))
+	for (; dir && !found; dir = *end ? end + 1 : NULL) {
+		end = strchrnul(dir, ':');
+		if (end > dir && snprintf(path, sizeof(path), "%.*s/" PROGRAM, (int)(end - dir), dir) < (int)sizeof(path) &&
+		    !access(path, X_OK))
 			found = try_path(path, tried, bytes);
-	free(list);
+	}
 	return found;
 }
 

@@ -62,11 +62,13 @@ static int wait_child(pid_t pid, int signals, int daemon_fd)
 		{ .fd = daemon_fd, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	int status;
+	int status = 0;
 
 	while (!child_ended(pid, &status)) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 2, -1) < 0 && errno != EINTR) {
+			waitpid(pid, &status, 0);
 			break;
+		}
 		if (p[1].revents) {
 			fprintf(stderr, "hvnet-qemu: hvnetd is gone; the guest runs on without its adapters until "
 					"it is started anew\n");
@@ -88,6 +90,7 @@ int run_child(char *const argv[], int daemon_fd)
 	int signals, status;
 
 	signal_set(&set);
+	signal(SIGCHLD, SIG_DFL);	/* a parent that ignores it passes that on, and statuses are lost */
 	sigprocmask(SIG_BLOCK, &set, &old);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	pid = signals < 0 ? -1 : fork();

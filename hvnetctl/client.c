@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +50,9 @@ static void explain_connect(struct hvnet_error *err, const char *path, int error
 	if (error == ENOENT || error == ECONNREFUSED)
 		fail(err, 0, "hvnetd does not run: nothing answers on %s; start it, or name its socket with "
 		     "--socket or HVNET_SOCKET", path);
+	else if (error == EAGAIN)
+		fail(err, 0, "hvnetd on %s accepts no connection within %d s; is it stopped in a debugger, or busy?",
+		     path, HVNET_CALL_TIMEOUT_MS / 1000);
 	else if (error == EACCES)
 		fail(err, 0, "you may not connect to hvnetd on %s: %s", path, strerror(error));
 	else
@@ -58,6 +62,7 @@ static void explain_connect(struct hvnet_error *err, const char *path, int error
 int hvnet_connect(const char *path, struct hvnet_client **out, struct hvnet_error *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = HVNET_CALL_TIMEOUT_MS / 1000 };
 	struct hvnet_client *c;
 	int ret;
 
@@ -76,7 +81,9 @@ int hvnet_connect(const char *path, struct hvnet_client **out, struct hvnet_erro
 		return -ENOMEM;
 	}
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&addr, sizeof(addr))) {
+	/* A daemon that is stuck accepts nobody, and connect(2) waits for room in its queue. */
+	if (c->fd < 0 || setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+	    connect(c->fd, (struct sockaddr *)&addr, sizeof(addr))) {
 		ret = -errno;
 		explain_connect(err, path, errno);
 		hvnet_disconnect(c);

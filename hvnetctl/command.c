@@ -157,7 +157,7 @@ static bool is_option(struct words *w, const char *word, const char *name, bool 
 /* Options that go before or behind any command. True if word was one. */
 static bool take_global(struct words *w, const char *word, struct invocation *out, bool *bad)
 {
-	const char *value;
+	const char *value = NULL;
 
 	if (!strcmp(word, "-j") || !strcmp(word, "--json")) {
 		out->json = true;

@@ -20,6 +20,7 @@
 #define READ_BYTES 16384		/* our policy: per connection and round */
 #define OUT_PAUSE_BYTES 262144		/* our policy: who does not read replies is not read from */
 #define ACCEPT_PAUSE_NS 100000000ull	/* our policy: after accept(2) failed, e.g. without descriptors */
+#define ANSWER_MS 3000			/* our policy: for a daemon that may be there already */
 #define LOCK_TRIES 20			/* our policy: two seconds for another start on the same folder */
 
 struct control_client {
@@ -307,11 +308,41 @@ static int lock_folder(const char *path)
 	return fd;
 }
 
+enum answer {
+	ANSWER_NONE,		/* nobody is there any more */
+	ANSWER_SOME,
+	ANSWER_SILENCE,		/* somebody listens, and says nothing in time */
+	ANSWER_DENIED,
+};
+
+/*
+ * Whether a daemon serves the socket. A connection alone does not show it: after a process was
+ * killed the kernel goes on to accept for a moment, because io_uring's polls hold the socket.
+ */
+static enum answer ask(const struct sockaddr_un *addr)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n";
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	enum answer answer = ANSWER_SILENCE;
+	char byte;
+
+	if (fd < 0)
+		return ANSWER_SILENCE;
+	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
+		answer = errno == ECONNREFUSED ? ANSWER_NONE : errno == EACCES ? ANSWER_DENIED : ANSWER_SILENCE;
+	else if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		answer = ANSWER_NONE;
+	else if (poll(&p, 1, ANSWER_MS) == 1)
+		answer = recv(fd, &byte, 1, 0) == 1 ? ANSWER_SOME : ANSWER_NONE;
+	close(fd);
+	return answer;
+}
+
 /* What is on the path already: nothing, a dead server's socket (removed), or a reason to refuse. */
 static int clear_path(const struct sockaddr_un *addr, char *why, size_t bytes)
 {
 	struct stat st;
-	int fd, ret;
 
 	if (lstat(addr->sun_path, &st))
 		return errno == ENOENT ? 0 : explain(why, bytes, -errno, "cannot look at %s: %s",
@@ -320,18 +351,21 @@ static int clear_path(const struct sockaddr_un *addr, char *why, size_t bytes)
 		return explain(why, bytes, -ENOTSOCK,
 			       "%s exists and is no socket; remove it, or give another path with --socket",
 			       addr->sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return explain(why, bytes, -errno, "socket: %s", strerror(errno));
-	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
-	close(fd);
-	if (ret == -EACCES)
-		return explain(why, bytes, ret, "%s belongs to another user's hvnetd; give another path with --socket",
-			       addr->sun_path);
-	if (ret != -ECONNREFUSED)
+	switch (ask(addr)) {
+	case ANSWER_DENIED:
+		return explain(why, bytes, -EACCES,
+			       "%s belongs to another user; give another path with --socket", addr->sun_path);
+	case ANSWER_SILENCE:
+		return explain(why, bytes, -EADDRINUSE,
+			       "somebody listens on %s without answering; end it, or give other places with "
+			       "--socket and --runtime-dir", addr->sun_path);
+	case ANSWER_SOME:
 		return explain(why, bytes, -EADDRINUSE,
 			       "another hvnetd answers on %s; stop it, or give other places with --socket "
 			       "and --runtime-dir", addr->sun_path);
+	case ANSWER_NONE:
+		break;
+	}
 	hv_log(HV_LOG_NOTICE, "control: replacing %s, which an ended hvnetd left behind", addr->sun_path);
 	if (unlink(addr->sun_path))
 		return explain(why, bytes, -errno, "cannot remove %s: %s", addr->sun_path, strerror(errno));

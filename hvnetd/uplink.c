@@ -133,8 +133,8 @@ static int open_stream(struct uplink *u)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, ret;
 
-	if (strlen(u->where) >= sizeof(addr.sun_path)) {
-		snprintf(u->why, sizeof(u->why), "the socket's path is longer than %zu bytes",
+	if (!u->where || strlen(u->where) >= sizeof(addr.sun_path)) {
+		snprintf(u->why, sizeof(u->why), "the socket's path has 1 to %zu bytes",
 			 sizeof(addr.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}

@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real daemon, as a process in a folder of its own, driven over its control socket. Bounded in
+ * time: each wait has an end, and the daemon dies with the test.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "base/test.h"
+#include "hvnetctl/hvnetctl.h"
+#include "hvnetd/rpc.h"
+
+#define PATIENCE_MS 10000	/* for what must happen, on a busy machine under a sanitizer */
+
+static char dir[PATH_MAX / 4], program[PATH_MAX], control[PATH_MAX / 2];
+static struct hvnet_error err;
+
+/* Files. */
+
+static char *in_dir(const char *name)
+{
+	static char path[4][PATH_MAX / 2];
+	static unsigned next;
+	char *p = path[next++ % 4];
+
+	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
+	return p;
+}
+
+static bool exists(const char *name)
+{
+	return !access(in_dir(name), F_OK);
+}
+
+static void make_dir(void)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(dir, sizeof(dir), "%s/hvnetd-test-XXXXXX", base && *base ? base : "/tmp");
+	if (!mkdtemp(dir) || chmod(dir, 0755))
+		abort();
+	snprintf(control, sizeof(control), "%s/control", dir);
+}
+
+static void remove_dir(void)
+{
+	static const char *const names[] = { "control", "nat", "vm-a", "vm-b", "vm-c", "output", "lies" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(in_dir(names[i]));
+	CU_ASSERT_EQUAL(rmdir(dir), 0);	/* so nothing else was left behind */
+}
+
+/* Stands for hvnet-nat: lives until its socket is closed. */
+static void make_nat(const char *script)
+{
+	FILE *f = fopen(in_dir("nat"), "we");
+
+	if (!f)
+		abort();
+	fprintf(f, "#!/bin/sh\n%s\n", script);
+	fclose(f);
+	if (chmod(in_dir("nat"), 0755))
+		abort();
+}
+
+#define LIVING_NAT "exec cat <&3 >/dev/null"
+
+/* Processes. */
+
+static pid_t spawn_as(uid_t uid, void (*prepare)(void), const char *const args[])
+{
+	const char *argv[24] = { program, "--runtime-dir", dir, "--nat-program", in_dir("nat") };
+	pid_t pid, parent = getpid();
+	int fd, n = 5;
+
+	while (*args && n < 23)
+		argv[n++] = *args++;
+	argv[n] = NULL;
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || (uid && (setgid(uid) || setuid(uid))))
+		_exit(98);
+	fd = open(in_dir("output"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (prepare)
+		prepare();
+	execv(program, (char *const *)argv);
+	_exit(97);
+}
+
+#define SPAWN(...) spawn_as(0, NULL, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* The exit status, or -signal, or -1000 if it does not end. */
+static int wait_exit(pid_t pid)
+{
+	int status;
+
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+		usleep(5000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -1000;
+}
+
+static bool output_has(const char *text)
+{
+	static char buf[65536];
+	int fd = open(in_dir("output"), O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	if (!strstr(buf, text))
+		printf("no \"%s\" in: %s\n", text, buf);
+	return strstr(buf, text);
+}
+
+static struct hvnet_client *connect_soon(void)
+{
+	struct hvnet_client *c = NULL;
+
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (!hvnet_connect(control, &c, &err))
+			return c;
+		usleep(5000);
+	}
+	output_has("(ready)");
+	printf("%s\n", err.message);
+	abort();
+}
+
+/* Connected to this very process: a killed one's socket goes on to take connections for a moment. */
+static struct hvnet_client *connect_to(pid_t pid)
+{
+	for (int i = 0; i < 100; i++) {
+		struct hvnet_client *c = connect_soon();
+		json_t *version = hvnet_call(c, "version", NULL, &err);
+		bool good = json_integer_value(json_object_get(version, "pid")) == pid;
+
+		json_decref(version);
+		if (good)
+			return c;
+		hvnet_disconnect(c);
+		usleep(10000);
+	}
+	printf("process %d does not answer: %s\n", (int)pid, err.message);
+	abort();
+}
+
+static pid_t start(struct hvnet_client **client)
+{
+	pid_t pid = SPAWN("--no-default-switch", "--switch", "lab=private");
+
+	*client = connect_to(pid);
+	return pid;
+}
+
+static void stop(pid_t pid)
+{
+	kill(pid, SIGTERM);
+	CU_ASSERT_EQUAL(wait_exit(pid), 0);
+	CU_ASSERT_FALSE(exists("control"));
+}
+
+/* Calls. */
+
+static json_t *call(struct hvnet_client *c, const char *method, const char *params)
+{
+	json_t *p = json_loads(params, 0, NULL), *result;
+
+	if (!p)
+		abort();
+	err.code = 0;
+	result = hvnet_call(c, method, p, &err);
+	return result;
+}
+
+/* 0, or the error's code. */
+static int code_of(struct hvnet_client *c, const char *method, const char *params)
+{
+	json_t *result = call(c, method, params);
+
+	json_decref(result);
+	return result ? 0 : err.code;
+}
+
+static json_int_t count(struct hvnet_client *c, const char *method, const char *list)
+{
+	json_t *result = call(c, method, "{}");
+	json_int_t n = (json_int_t)json_array_size(json_object_get(result, list));
+
+	if (!result)
+		n = -1;
+	json_decref(result);
+	return n;
+}
+
+/* A member of the first row of a list; a copy in a static buffer. */
+static const char *member(struct hvnet_client *c, const char *method, const char *list, const char *name)
+{
+	static char text[256];
+	json_t *result = call(c, method, "{}");
+	const json_t *v = json_object_get(json_array_get(json_object_get(result, list), 0), name);
+
+	if (json_is_integer(v))
+		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else
+		snprintf(text, sizeof(text), "%s", json_is_string(v) ? json_string_value(v) : "");
+	json_decref(result);
+	return text;
+}
+
+/* Tests. */
+
+static void starts_and_stops(void)
+{
+	struct hvnet_client *c;
+	struct stat st;
+	json_t *v;
+	pid_t pid;
+
+	make_dir();
+	pid = start(&c);
+	CU_ASSERT_EQUAL(stat(control, &st), 0);
+	CU_ASSERT_TRUE(S_ISSOCK(st.st_mode) && (st.st_mode & 0777) == 0666);
+	v = call(c, "version", "{}");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "pid")), pid);
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "runtime_dir")), dir);
+	json_decref(v);
+	v = call(c, "stats", "{}");
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "workers")), 1);
+	json_decref(v);
+	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
+	CU_ASSERT_TRUE(exists("vm-a"));
+	stop(pid);
+	CU_ASSERT_FALSE(exists("vm-a"));
+	hvnet_disconnect(c);
+	pid = start(&c);
+	kill(pid, SIGINT);
+	CU_ASSERT_EQUAL(wait_exit(pid), 0);
+	hvnet_disconnect(c);
+	remove_dir();
+}
+
+static void objects(void)
+{
+	static const struct {
+		const char *method, *params;
+		int code;
+	} rows[] = {
+		{ "switch.add", "{\"name\":\"lab\"}", RPC_IN_USE },
+		{ "switch.add", "{\"name\":\"a/b\"}", RPC_INVALID_PARAMS },
+		{ "switch.add", "{\"name\":\"x\",\"type\":\"bridge\"}", RPC_INVALID_PARAMS },
+		{ "switch.add", "{\"name\":\"x\",\"type\":\"tap\"}", RPC_INVALID_PARAMS },
+		{ "switch.add", "{\"name\":\"x\",\"interface\":\"tap0\"}", RPC_INVALID_PARAMS },
+		{ "switch.add", "{\"name\":\"x\",\"colour\":1}", RPC_INVALID_PARAMS },
+		{ "switch.show", "{\"name\":\"x\"}", RPC_NOT_FOUND },
+		{ "switch.add", "{\"name\":\"x\"}", 0 },
+		{ "vm.add", "{\"name\":\"a\"}", RPC_INVALID_PARAMS },
+		{ "vm.add", "{\"name\":\"a\",\"vcpus\":0}", RPC_INVALID_PARAMS },
+		{ "vm.add", "{\"name\":\"a\",\"vcpus\":241}", RPC_INVALID_PARAMS },
+		{ "vm.add", "{\"name\":\"../a\",\"vcpus\":1}", RPC_INVALID_PARAMS },
+		{ "vm.add", "{\"name\":\"a\",\"vcpus\":4}", 0 },
+		{ "vm.add", "{\"name\":\"a\",\"vcpus\":4}", RPC_IN_USE },
+		{ "vm.add", "{\"name\":\"b\",\"vcpus\":1}", 0 },
+		{ "adapter.add", "{\"switch\":\"nope\",\"vm\":\"a\"}", RPC_NOT_FOUND },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"nope\"}", RPC_NOT_FOUND },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\"}", RPC_UNSUPPORTED },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"virtio\"}", RPC_INVALID_PARAMS },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mac\":\"01:00:5e:00:00:01\"}", RPC_INVALID_PARAMS },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mtu\":100}", RPC_INVALID_PARAMS },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mac\":\"02:00:00:00:00:01\"}", 0 },
+		{ "adapter.add", "{\"switch\":\"x\",\"vm\":\"b\",\"mac\":\"02-00-00-00-00-01\"}", RPC_IN_USE },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"name\":\"nic0\"}", RPC_IN_USE },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"b\",\"name\":\"lan\"}", 0 },
+		{ "adapter.set", "{\"id\":\"b/lan\",\"link\":\"sideways\"}", RPC_INVALID_PARAMS },
+		{ "adapter.set", "{\"id\":\"b/lan\",\"link\":\"down\"}", 0 },
+		{ "adapter.set", "{\"id\":\"b/lan\",\"switch\":\"x\"}", 0 },
+		{ "adapter.set", "{\"id\":\"b/wan\",\"link\":\"up\"}", RPC_NOT_FOUND },
+		{ "switch.del", "{\"name\":\"x\"}", RPC_IN_USE },
+		{ "port.del", "{\"switch\":\"x\",\"name\":\"b/lan\"}", RPC_IN_USE },
+		{ "port.del", "{\"switch\":\"x\",\"name\":\"y\"}", RPC_NOT_FOUND },
+		{ "port.add", "{\"switch\":\"x\",\"kind\":\"wire\"}", RPC_INVALID_PARAMS },
+		{ "port.add", "{\"switch\":\"x\",\"kind\":\"tap\"}", RPC_INVALID_PARAMS },
+		{ "port.add", "{\"switch\":\"x\",\"kind\":\"nat\",\"path\":\"/p\"}", RPC_INVALID_PARAMS },
+		{ "port.add", "{\"switch\":\"x\",\"kind\":\"stream\",\"path\":\"p\"}", RPC_INVALID_PARAMS },
+		{ "port.add", "{\"switch\":\"x\",\"kind\":\"stream\",\"path\":\"/nonexistent/p\"}", RPC_FAILED },
+		{ "adapter.set", "{\"id\":\"b/lan\",\"switch\":\"\"}", 0 },
+		{ "switch.del", "{\"name\":\"x\"}", 0 },
+		{ "switch.del", "{\"name\":\"lab\",\"force\":true}", 0 },
+		{ "adapter.del", "{\"id\":\"b/lan\"}", 0 },
+		{ "adapter.del", "{\"id\":\"b/lan\"}", RPC_NOT_FOUND },
+		{ "vm.del", "{\"name\":\"a\"}", 0 },
+		{ "vm.del", "{\"name\":\"a\"}", RPC_NOT_FOUND },
+		{ "fdb.show", "{\"switch\":\"lab\"}", RPC_NOT_FOUND },
+	};
+	struct hvnet_client *c;
+	pid_t pid;
+
+	make_dir();
+	pid = start(&c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int code = code_of(c, rows[i].method, rows[i].params);
+
+		if (code == rows[i].code)
+			continue;
+		printf("%s %s: %d %s\n", rows[i].method, rows[i].params, code, err.message);
+		CU_FAIL("another code");
+	}
+	CU_ASSERT_EQUAL(count(c, "vm.show", "vms"), 1);
+	CU_ASSERT_EQUAL(count(c, "adapter.show", "adapters"), 0);
+	CU_ASSERT_EQUAL(count(c, "switch.show", "switches"), 0);
+	CU_ASSERT_FALSE(exists("vm-a"));
+	CU_ASSERT_TRUE(exists("vm-b"));
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+static void same_address_again(void)
+{
+	char mac[32];
+	struct hvnet_client *c;
+	pid_t pid;
+
+	make_dir();
+	for (int i = 0; i < 2; i++) {
+		pid = start(&c);
+		CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
+		CU_ASSERT_EQUAL(code_of(c, "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\"}"), 0);
+		if (i)
+			CU_ASSERT_STRING_EQUAL(mac, member(c, "adapter.show", "adapters", "mac"));
+		snprintf(mac, sizeof(mac), "%s", member(c, "adapter.show", "adapters", "mac"));
+		CU_ASSERT_EQUAL(strlen(mac), 17);
+		hvnet_disconnect(c);
+		stop(pid);
+	}
+	remove_dir();
+}
+
+static bool vms_become(struct hvnet_client *c, json_int_t n)
+{
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (count(c, "vm.show", "vms") == n)
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
+static void scoped(void)
+{
+	struct hvnet_client *c, *other;
+	pid_t pid, client;
+
+	make_dir();
+	pid = start(&c);
+	other = connect_soon();
+	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
+	CU_ASSERT_EQUAL(code_of(other, "vm.add", "{\"name\":\"b\",\"vcpus\":1,\"scoped\":true}"), 0);
+	CU_ASSERT_EQUAL(code_of(other, "adapter.add", "{\"switch\":\"lab\",\"vm\":\"b\"}"), 0);
+	CU_ASSERT_TRUE(exists("vm-b"));
+	hvnet_disconnect(other);
+	CU_ASSERT_TRUE(vms_become(c, 1));
+	CU_ASSERT_EQUAL(count(c, "adapter.show", "adapters"), 0);
+	CU_ASSERT_FALSE(exists("vm-b"));
+
+	client = fork();
+	if (!client) {
+		other = connect_soon();
+		code_of(other, "vm.add", "{\"name\":\"c\",\"vcpus\":1,\"scoped\":true}");
+		pause();
+		_exit(0);
+	}
+	CU_ASSERT_TRUE(vms_become(c, 2));
+	kill(client, SIGKILL);
+	CU_ASSERT_EQUAL(wait_exit(client), -SIGKILL);
+	CU_ASSERT_TRUE(vms_become(c, 1));
+	CU_ASSERT_STRING_EQUAL(member(c, "vm.show", "vms", "name"), "a");
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+static void second_daemon(void)
+{
+	struct hvnet_client *c;
+	pid_t pid;
+
+	make_dir();
+	pid = start(&c);
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--no-default-switch")), 3);
+	CU_ASSERT_TRUE(output_has("another hvnetd answers"));
+	CU_ASSERT_EQUAL(code_of(c, "version", "{}"), 0);
+	CU_ASSERT_TRUE(exists("control"));
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+static void killed_daemon(void)
+{
+	struct hvnet_client *c;
+	pid_t pid;
+
+	make_dir();
+	pid = start(&c);
+	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
+	kill(pid, SIGKILL);
+	CU_ASSERT_EQUAL(wait_exit(pid), -SIGKILL);
+	CU_ASSERT_TRUE(exists("control") && exists("vm-a"));
+	CU_ASSERT_EQUAL(code_of(c, "version", "{}"), 0);	/* no code: not reached */
+	CU_ASSERT_TRUE(strstr(err.message, "broke off") != NULL);
+	hvnet_disconnect(c);
+	pid = start(&c);
+	CU_ASSERT_TRUE(output_has("replacing"));
+	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
+	hvnet_disconnect(c);
+	stop(pid);
+	CU_ASSERT_FALSE(exists("vm-a"));
+	remove_dir();
+}
+
+static void refuse_io_uring(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		_exit(96);
+}
+
+static void start_up_errors(void)
+{
+	static const char *const none[] = { "--no-default-switch", NULL };
+	FILE *f;
+
+	make_dir();
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--no-such-option")), 2);
+	CU_ASSERT_TRUE(output_has("--no-such-option") && output_has("hvnetd --help"));
+	CU_ASSERT_EQUAL(wait_exit(spawn_as(0, refuse_io_uring, none)), 4);
+	CU_ASSERT_TRUE(output_has("io_uring is forbidden"));
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--log-level=info")), 1);	/* there is no NAT program */
+	CU_ASSERT_TRUE(output_has("nat cannot be run"));
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--runtime-dir=/proc/nothing", "--no-default-switch")), 1);
+	CU_ASSERT_TRUE(output_has("--runtime-dir"));
+	f = fopen(control, "we");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fclose(f);
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--no-default-switch")), 1);
+	CU_ASSERT_TRUE(output_has("is no socket"));
+	CU_ASSERT_TRUE(exists("control"));	/* somebody's file */
+	unlink(control);
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--no-default-switch", "--check")), 0);
+	CU_ASSERT_TRUE(output_has("fine"));
+	CU_ASSERT_FALSE(exists("control"));
+	CU_ASSERT_EQUAL(wait_exit(SPAWN("--help")), 0);
+	CU_ASSERT_TRUE(output_has("Usage: hvnetd"));
+	remove_dir();
+}
+
+static void nat_comes_back(void)
+{
+	struct hvnet_client *c;
+	char first[32];
+	pid_t pid;
+	bool back = false;
+
+	make_dir();
+	make_nat(LIVING_NAT);
+	pid = SPAWN("--log-level=info");
+	c = connect_soon();
+	CU_ASSERT_STRING_EQUAL(member(c, "switch.show", "switches", "name"), "Default Switch");
+	CU_ASSERT_STRING_EQUAL(member(c, "port.show", "ports", "uplink"), "nat");
+	snprintf(first, sizeof(first), "%s", member(c, "port.show", "ports", "pid"));
+	CU_ASSERT_TRUE_FATAL(atoi(first) > 1);
+	kill(atoi(first), SIGKILL);
+	for (int i = 0; i < PATIENCE_MS / 10 && !back; i++) {
+		const char *now = member(c, "port.show", "ports", "pid");
+
+		back = *now && strcmp(now, first) != 0;
+		usleep(10000);
+	}
+	CU_ASSERT_TRUE(back);
+	CU_ASSERT_STRING_EQUAL(member(c, "port.show", "ports", "restarts"), "1");
+	CU_ASSERT_TRUE(output_has("next try in 1 s"));
+	snprintf(first, sizeof(first), "%s", member(c, "port.show", "ports", "pid"));
+	hvnet_disconnect(c);
+	stop(pid);
+	CU_ASSERT_TRUE(kill(atoi(first), 0) < 0 && errno == ESRCH);	/* it ended with the daemon */
+	remove_dir();
+}
+
+/* Clients that behave badly. */
+
+static int raw_connect(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, control);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || fcntl(fd, F_SETFL, O_NONBLOCK))
+		abort();
+	return fd;
+}
+
+static bool closed_soon(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char text[4096];
+
+	while (poll(&p, 1, PATIENCE_MS) == 1) {
+		ssize_t n = read(fd, text, sizeof(text));
+
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return true;
+	}
+	return false;
+}
+
+static char *raw(struct hvnet_client *c, const char *text)
+{
+	return hvnet_raw_call(c, text, strlen(text), &err);
+}
+
+static void bad_clients(void)
+{
+	static const char stats[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats\"}\n";
+	static char big[131072];
+	struct hvnet_client *c, *other;
+	int fd[140], slow, stuck = 0;
+	char *line;
+	pid_t pid;
+
+	make_dir();
+	pid = start(&c);
+	/* Neither line ends nor sense: a short line is answered, one too long costs the connection. */
+	other = connect_soon();
+	line = raw(other, "rubbish\n");
+	CU_ASSERT_TRUE(line && strstr(line, "-32700"));
+	free(line);
+	line = raw(other, "\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}\n");
+	CU_ASSERT_TRUE(line && strstr(line, "-32601"));
+	free(line);
+	memset(big, 'x', sizeof(big));
+	line = hvnet_raw_call(other, big, sizeof(big), &err);
+	CU_ASSERT_TRUE(!line || strstr(line, "-32600"));
+	free(line);
+	CU_ASSERT_TRUE(closed_soon(hvnet_client_fd(other)));
+	hvnet_disconnect(other);
+
+	/* One that never reads its answers is no longer read from, and others are served. */
+	slow = raw_connect();
+	for (int i = 0; i < 100000 && stuck < 100; i++) {
+		stuck = send(slow, stats, sizeof(stats) - 1, MSG_NOSIGNAL) < 0 ? stuck + 1 : 0;
+		usleep(stuck ? 1000 : 0);
+	}
+	CU_ASSERT_EQUAL(stuck, 100);
+	CU_ASSERT_EQUAL(code_of(c, "version", "{}"), 0);
+	close(slow);
+
+	/* More connections than there is room for. */
+	for (int i = 0; i < 140; i++)
+		fd[i] = raw_connect();
+	CU_ASSERT_EQUAL(code_of(c, "version", "{}"), 0);
+	CU_ASSERT_TRUE(closed_soon(fd[139]));
+	for (int i = 0; i < 140; i++)
+		close(fd[i]);
+	other = connect_soon();
+	for (int i = 0; i < 100 && code_of(other, "version", "{}"); i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(code_of(other, "version", "{}"), 0);
+	hvnet_disconnect(other);
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+/* What is asked before the sending side is closed is answered, all of it. */
+static void half_close(void)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n";
+	struct hvnet_client *c;
+	char text[65536];
+	unsigned lines = 0;
+	ssize_t n;
+	pid_t pid;
+	int fd;
+
+	make_dir();
+	pid = start(&c);
+	fd = raw_connect();
+	for (int i = 0; i < 200; i++)
+		CU_ASSERT_EQUAL(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), (ssize_t)sizeof(request) - 1);
+	shutdown(fd, SHUT_WR);
+	fcntl(fd, F_SETFL, 0);
+	alarm(30);
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	alarm(0);
+	CU_ASSERT_EQUAL(lines, 200);
+	close(fd);
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+/* Another user: only root can try that. */
+static void other_users(void)
+{
+	static const char *const args[] = { "--no-default-switch", "--switch=lab=private", NULL };
+	struct hvnet_client *c;
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return;
+	make_dir();
+	pid = start(&c);
+	if (!(status = fork())) {
+		struct hvnet_client *mine;
+
+		if (setgid(65534) || setuid(65534) || hvnet_connect(control, &mine, &err))
+			_exit(1);
+		if (code_of(mine, "vm.add", "{\"name\":\"a\",\"vcpus\":1}") != RPC_DENIED)
+			_exit(2);
+		if (code_of(mine, "switch.show", "{}"))
+			_exit(3);
+		_exit(0);
+	}
+	CU_ASSERT_EQUAL(wait_exit(status), 0);
+	CU_ASSERT_EQUAL(count(c, "vm.show", "vms"), 0);
+	hvnet_disconnect(c);
+	stop(pid);
+
+	/* The daemon without privileges, in a folder of its own; root may change things there too. */
+	CU_ASSERT_EQUAL(chown(dir, 65534, 65534), 0);
+	unlink(in_dir("output"));
+	pid = spawn_as(65534, NULL, args);
+	c = connect_soon();
+	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
+	CU_ASSERT_EQUAL(code_of(c, "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\"}"), 0);
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+/* After the start there is nothing left that could be misused. */
+static void no_capabilities(void)
+{
+	char path[64], line[256];
+	unsigned long long caps = 1;
+	struct hvnet_client *c;
+	unsigned seen = 0;
+	pid_t pid;
+	FILE *f;
+
+	make_dir();
+	pid = start(&c);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1 || sscanf(line, "CapPrm: %llx", &caps) == 1 ||
+		    sscanf(line, "CapInh: %llx", &caps) == 1) {
+			CU_ASSERT_EQUAL(caps, 0);
+			seen++;
+		}
+	CU_ASSERT_EQUAL(seen, 3);
+	fclose(f);
+	hvnet_disconnect(c);
+	stop(pid);
+	remove_dir();
+}
+
+static const struct hv_test tests[] = {
+	{ "starts, answers, stops and leaves nothing behind", starts_and_stops },
+	{ "objects come and go, mistakes are named", objects },
+	{ "an adapter has the same address after a restart", same_address_again },
+	{ "what is scoped to a connection ends with it", scoped },
+	{ "a second daemon leaves the first alone", second_daemon },
+	{ "a killed daemon's sockets are replaced", killed_daemon },
+	{ "what hinders the start is said, with its own status", start_up_errors },
+	{ "a NAT process that dies comes back", nat_comes_back },
+	{ "bad clients hurt only themselves", bad_clients },
+	{ "a half-closed connection gets all its answers", half_close },
+	{ "other users may look; a daemon needs no privileges", other_users },
+	{ "no capability is kept", no_capabilities },
+};
+
+int main(void)
+{
+	char self[PATH_MAX / 2];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[n > 0 ? n : 0] = '\0';
+	/* build/VARIANT/hvnetd/e2e_test and build/VARIANT/bin/hvnetd */
+	snprintf(program, sizeof(program), "%s/bin/hvnetd", dirname(dirname(self)));
+	if (getenv("HVNETD"))
+		snprintf(program, sizeof(program), "%s", getenv("HVNETD"));
+	return hv_test_main("hvnetd/e2e", tests, sizeof(tests) / sizeof(tests[0]));
+}
