@@ -297,7 +297,7 @@ static void answer(struct vfuc *c, const struct vfu_header *request, uint32_t er
 		return;
 	if (error)
 		n = 0;
-	else
+	else if (le16_get(request->command) == VFU_CMD_DMA_READ)
 		n = (size_t)((ssize_t)n + c->opts.dma_extra_bytes);
 	h.size = to_le32((uint32_t)(sizeof(h) + n));
 	h.flags = to_le32(VFU_FLAG_REPLY | (error ? VFU_FLAG_ERROR : 0));

@@ -77,12 +77,14 @@ uint64_t vfuc_fd_count(int fd, int timeout_ms)
 
 int vfuc_intx_arm(struct vfuc *c)
 {
-	int ret = 0;
+	int ret;
 
 	if (!c->config[VFU_PCI_IRQ_PIN])
 		return 0;
-	if (c->intx_fd < 0)
-		ret = new_eventfd(&c->intx_fd);
+	/* A new one each time, as QEMU: what the old one still holds is nobody's business. */
+	if (c->intx_fd >= 0)
+		close(c->intx_fd);
+	ret = new_eventfd(&c->intx_fd);
 	c->intx_pending = false;
 	if (!ret)
 		ret = set_irqs(c, VFU_SET_DATA_EVENTFD | VFU_SET_TRIGGER, VFU_IRQ_INTX, 0, 1,

@@ -262,6 +262,20 @@ static MAYBE void on_loop(struct test_dev *d, void (*fn)(struct test_dev *d, voi
 	sem_destroy(&c.done);
 }
 
+static MAYBE void dev_snapshot(struct test_dev *d, void *arg)
+{
+	*(struct test_dev *)arg = *d;
+}
+
+/* The device as its own thread sees it now; valid until the next call. */
+static MAYBE const struct test_dev *dev_seen(struct test_dev *d)
+{
+	static struct test_dev copy;
+
+	on_loop(d, dev_snapshot, &copy);
+	return &copy;
+}
+
 struct dev_count {
 	enum dev_event event;
 	const char *counter;

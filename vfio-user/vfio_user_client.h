@@ -31,7 +31,7 @@ struct vfuc_opts {
 	unsigned extra_fds;		/* descriptors added to every message */
 	unsigned dma_delay_ms;		/* DMA answers come late */
 	int dma_error;			/* DMA messages are answered with this errno */
-	int dma_extra_bytes;		/* DMA answers are that much longer (or shorter) than right */
+	int dma_extra_bytes;		/* DMA_READ answers are that much longer (or shorter) */
 };
 
 /* Connects, agrees on a version, starts the thread. opts NULL: all as QEMU. */
@@ -99,7 +99,7 @@ int vfuc_msi_fd(const struct vfuc *c, unsigned vector);
 /* Times that an eventfd was signalled since last asked; waits up to timeout_ms for the first. */
 uint64_t vfuc_fd_count(int fd, int timeout_ms);
 
-/* INTx: armed by attach and reset if the function has a pin. */
+/* INTx: armed by attach and reset if the function has a pin; each arming makes a new eventfd. */
 int vfuc_intx_fd(const struct vfuc *c);
 /* Takes an interrupt; the next BAR access ends it by an UNMASK. False: none within timeout_ms. */
 bool vfuc_intx_take(struct vfuc *c, int timeout_ms);
