@@ -124,12 +124,15 @@ static int vp_init(struct hvb_vp *vp, unsigned int index, unsigned int cpu)
 	vp->irq = pci_irq_vector(hvb.pdev, index);
 	if (vp->irq < 0)
 		return vp->irq;
-	/* Not for irqbalance: drivers count on callbacks on channel->target_cpu. */
+	/*
+	 * Not for irqbalance: drivers count on callbacks on channel->target_cpu. Before the request, since a vector that
+	 * is in use moves with its next interrupt only.
+	 */
+	irq_set_affinity(vp->irq, cpumask_of(cpu));
 	err = request_irq(vp->irq, vp_interrupt, IRQF_NOBALANCING | IRQF_NO_THREAD, vp->name, vp);
 	if (err)
 		return err;
 	vp->has_irq = true;
-	irq_set_affinity(vp->irq, cpumask_of(cpu));
 	return 0;
 }
 

@@ -207,7 +207,7 @@ static void enter_table(struct vmbus_channel *channel)
 /* The host's offer cannot be used: gives it back. */
 static void refuse_offer(struct vmbus_channel *channel, const char *why)
 {
-	pr_warn("offer of channel %u, index %u refused: %s\n", channel->offermsg.child_relid,
+	pr_warn_ratelimited("offer of channel %u, index %u refused: %s\n", channel->offermsg.child_relid,
 		channel->offermsg.offer.sub_channel_index, why);
 	release_id(channel->offermsg.child_relid);
 	hvb_free_channel(channel);
@@ -224,7 +224,7 @@ void hvb_offer(const u8 *payload)
 	}
 	id = channel->offermsg.child_relid;
 	if (!id || id >= HVB_CHANNELS || channel_by_id(id)) {
-		pr_warn("offer with the bad or used channel id %u dropped\n", id);
+		pr_warn_ratelimited("offer with the bad or used channel id %u dropped\n", id);
 		hvb_free_channel(channel);
 		return;
 	}
