@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "hvnetd/control.h"
 #include "hvnetd/hvnetd.h"
 #include "vmbus/vmbus.h"
+
+#define DYING_MS 500	/* our policy: for the kernel to close what a killed process had open */
 
 /* Device sockets are made here: nobody else may put something in their place. */
 static int make_runtime_dir(const char *dir, struct rpc_error *err)
@@ -31,6 +37,46 @@ static int make_runtime_dir(const char *dir, struct rpc_error *err)
 				"you may not write to the runtime folder %s; give one of your own with "
 				"--runtime-dir DIR, or run hvnetd as root", dir);
 	return 0;
+}
+
+/* Whether a server listens on the socket, and not only the kernel in the place of a killed one. */
+static bool socket_lives(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	bool lives = true;
+	char byte;
+
+	if (fd < 0)
+		return true;
+	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
+		lives = errno != ECONNREFUSED;
+	else if (poll(&p, 1, DYING_MS) == 1 && recv(fd, &byte, 1, 0) <= 0)
+		lives = false;
+	close(fd);
+	return lives;
+}
+
+/* A daemon that was killed leaves its VMs' sockets behind. We have the control socket, so it is gone. */
+static void sweep_runtime_dir(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		struct sockaddr_un addr = { .sun_family = AF_UNIX };
+		struct stat st;
+
+		if (strncmp(e->d_name, "vm-", 3) != 0 ||
+		    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", dir, e->d_name) >= (int)sizeof(addr.sun_path))
+			continue;
+		if (lstat(addr.sun_path, &st) || !S_ISSOCK(st.st_mode) || socket_lives(&addr))
+			continue;
+		hv_log(HV_LOG_INFO, "hvnetd: removing %s, which an ended hvnetd left behind", addr.sun_path);
+		unlink(addr.sun_path);
+	}
+	if (d)
+		closedir(d);
 }
 
 static enum hvnetd_exit make_loop(struct hvnetd *d, struct rpc_error *err)
@@ -132,6 +178,7 @@ enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct 
 	status = make_control(d, err);
 	if (status)
 		return status;
+	sweep_runtime_dir(o->runtime_dir);
 	return make_switches(d, err) ? HVNETD_EXIT_FAILED : HVNETD_EXIT_OK;
 }
 
