@@ -79,9 +79,9 @@ static void send_frame(const void *frame, size_t bytes)
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 	CU_ASSERT_FATAL(nat_stream_put(&s, frame, bytes));
-	do
+	do {
 		CU_ASSERT_FATAL(poll(&p, 1, 5000) == 1 && !nat_stream_flush(&s));
-	while (nat_stream_queued(&s));
+	} while (nat_stream_queued(&s));
 }
 
 static void look(void *cookie, const uint8_t *frame, size_t bytes)
