@@ -6,8 +6,9 @@
  *
  * No I/O, no thread, no clock: guest RAM, hypercalls and registers come in through the first half of struct
  * vmbus_client_ops, the user calls vmbus_client_interrupt() when a virtual processor's vector fired, and what happened comes
- * out through the second half. Every request is answered later, by a callback from within vmbus_client_interrupt();
- * requests may be made from within callbacks. A post that the host refuses for want of buffers is kept
+ * out through the second half. Every request is answered later, by a callback from within vmbus_client_interrupt() (only
+ * connected() with "none" may come from within vmbus_client_connect() or _retry()); requests may be made from within
+ * callbacks, but the client is not to be destroyed there. A post that the host refuses for want of buffers is kept
  * and posted again, in order, by vmbus_client_interrupt() or vmbus_client_retry().
  *
  * Threads: a client belongs to one thread. The rings of an open channel and vmbus_client_signal() may be used
