@@ -9,7 +9,7 @@
  * been copied by its receivers or dropped and counted, and the sender's memory is its own again.
  * Nothing is allocated, locked or asked of the kernel per frame.
  *
- * At any time, on every port and switch: in = out + dropped(by reason), counting a flooded frame's copies as out.
+ * At any time in = out + dropped(by reason); struct vswitch_port_stats says what that means with copies and segments.
  */
 #ifndef HVNET_VSWITCH_H
 #define HVNET_VSWITCH_H
@@ -45,7 +45,7 @@ enum vswitch_gso {
 	VSWITCH_GSO_NONE,
 	VSWITCH_GSO_TCPV4,
 	VSWITCH_GSO_TCPV6,
-	VSWITCH_GSO_UDP,
+	VSWITCH_GSO_UDP,		/* each segment a datagram of its own (USO), IPv4 or IPv6; no receiver takes it as it is */
 };
 
 struct vswitch_offload {
@@ -62,7 +62,13 @@ struct vswitch_offload {
 /*
  * A frame on its way: the first bytes in head[], copied out of the sender's memory, the rest where it lies. Only head[] is
  * ever interpreted; segs may point into guest memory that changes while it is read. No FCS.
- * head_bytes is at least min(len, 14), at least all headers of a frame with an offload, and the whole frame if it fits.
+ * head_bytes is at least min(len, 18) (Ethernet and a tag), at least all headers of a frame with an offload, and the
+ * whole frame if it fits.
+ *
+ * What the switch makes of it at ingress: an 802.1Q tag in the bytes moves to offload.vlan_tci; VSWITCH_IP_CSUM_NEEDED
+ * is done; of a frame with gso, csum_start, csum_offset, header_bytes, the IP length and the partial checksum are
+ * derived anew from its headers (which must be Ethernet II, IPv4 or IPv6 and TCP or UDP), so a sender need only set gso
+ * and gso_size.
  */
 struct vswitch_frame {
 	uint32_t len;			/* bytes of the whole frame, 14 … VSWITCH_FRAME_MAX_BYTES */
@@ -96,14 +102,18 @@ enum vswitch_nic_caps {
 struct vswitch_nic_ops {
 	/*
 	 * Takes 1 … VSWITCH_BATCH frames; what it cannot take it drops and counts with vswitch_port_drop(). Frames and their
-	 * memory are the caller's again when this returns. Must not call vswitch_port_input().
+	 * memory are the caller's again when this returns. Must not call vswitch_port_input() nor destroy a port; it may
+	 * set congestion and links, and disconnect itself.
 	 */
 	void (*deliver)(void *opaque, const struct vswitch_frame *const *frames, unsigned n);
 	/* After the last deliver() of a sender's batch: ring the doorbell, once. May be NULL. */
 	void (*flush)(void *opaque);
 	/* After an input that said "pause": go on. May be called from within another NIC's call: only kick a poller. May be NULL. */
 	void (*resume)(void *opaque);
-	/* The port's link changed (connected to a live switch or not). May be NULL. */
+	/*
+	 * The port's link changed: by vswitch_port_set_link(), at connect (true, if the port is up) and at disconnect or the
+	 * port's end (false, if it was up; the NIC is off the port by then). Called from within these functions. May be NULL.
+	 */
 	void (*link)(void *opaque, bool up);
 };
 
@@ -111,7 +121,7 @@ struct vswitch_nic {
 	enum vswitch_nic_kind kind;
 	uint8_t mac[6];			/* permanent address; zero for external ones */
 	uint32_t caps;			/* enum vswitch_nic_caps */
-	uint32_t max_frame_bytes;	/* longest frame it takes without segmentation, e.g. 1514 (18 with a tag) */
+	uint32_t max_frame_bytes;	/* longest frame it takes without segmentation, not counting a tag: e.g. 1514 */
 	const struct vswitch_nic_ops *ops;
 	void *opaque;
 };
@@ -124,6 +134,10 @@ struct vswitch_config {
 	uint32_t ageing_s;		/* 0: 300 (802.1D) */
 };
 
+/*
+ * loop (borrowed: it outlives the switch) runs the timers of ageing and congestion. NULL: no timers, for tests and fuzzers
+ * that bring the time themselves. -EINVAL: ageing_s is not 10 … 1 000 000.
+ */
 int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, struct vswitch **out)
 	__attribute__((warn_unused_result));
 /* Ports must be gone. NULL is fine. */
@@ -143,9 +157,14 @@ const struct vswitch_nic *vswitch_port_nic(const struct vswitch_port *port);
 /* Ports in order of id: first with prev NULL; NULL after the last. */
 struct vswitch_port *vswitch_next_port(struct vswitch *sw, struct vswitch_port *prev);
 
-/* Plugs a NIC in (borrowed until disconnect). -EBUSY: the port has one. -EADDRINUSE: the MAC is on another port. */
+/*
+ * Plugs a NIC in (borrowed until disconnect). -EBUSY: the port has one. -EADDRINUSE: the MAC is on another port.
+ * -EINVAL: the MAC is a group address, or zero on a NIC that is not external.
+ */
 int vswitch_port_connect(struct vswitch_port *port, const struct vswitch_nic *nic) __attribute__((warn_unused_result));
 void vswitch_port_disconnect(struct vswitch_port *port);
+/* The connected NIC has another address from now on; the nic's own field stays as it is. -ENOTCONN, else as connect. */
+int vswitch_port_set_mac(struct vswitch_port *port, const uint8_t mac[6]) __attribute__((warn_unused_result));
 /* Whether source addresses other than the NIC's own are accepted and learned (default: only on external NICs). */
 void vswitch_port_allow_mac_spoofing(struct vswitch_port *port, bool allow);
 /* Administrative link of the port; a port that is down neither takes nor gives frames. */
@@ -159,8 +178,10 @@ bool vswitch_port_link(const struct vswitch_port *port);
 bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *frames, unsigned n);
 
 /*
- * A NIC that has room for less than a few batches says so, and says when it has room again; senders
- * pause meanwhile, for a bounded time (our policy: 10 ms), after which frames for it are dropped instead.
+ * A NIC that has room for less than a few batches says so, and says when it has room again. Who sends to its address
+ * meanwhile is told to pause (floods pause nobody), for a bounded time (our policy: 10 ms from the first sender's
+ * pause). After that the NIC is stalled: nobody pauses for it any more, and what it cannot take its deliver() drops,
+ * until it says that it has room.
  */
 void vswitch_port_set_congested(struct vswitch_port *port, bool congested);
 
@@ -186,16 +207,30 @@ enum vswitch_drop {
 };
 const char *vswitch_drop_name(enum vswitch_drop reason);	/* "no-buffer" */
 
-/* A NIC drops n frames that were delivered to it. */
+/* A NIC drops n frames that were delivered to it, now or earlier: they do not count as out any more. */
 void vswitch_port_drop(struct vswitch_port *port, enum vswitch_drop reason, unsigned n);
 
+/*
+ * What was sent by the port's NIC ends in one of two ways, what is handed to it in one of two as well:
+ *	in_frames = forwarded + sum(in_dropped)
+ *	offered + segments = out_frames + sum(out_dropped)
+ * and over all ports that a switch ever had, sum(copies) = sum(offered). Hence, for a switch,
+ *	in + (copies - forwarded) + segments = out + dropped
+ * where copies - forwarded is what flooding added and segments what segmentation added.
+ */
 struct vswitch_port_stats {
 	uint64_t in_frames, in_bytes;	/* from the NIC into the switch */
-	uint64_t out_frames, out_bytes;	/* delivered to the NIC and taken */
+	uint64_t out_frames;		/* delivered to the NIC and taken */
+	uint64_t out_bytes;		/* of all delivered frames, also of those that the NIC then dropped */
 	uint64_t in_dropped[VSWITCH_DROPS];	/* frames of this port that went nowhere */
 	uint64_t out_dropped[VSWITCH_DROPS];	/* frames for this port that it did not take */
+	uint64_t forwarded;		/* frames of this port that were sent to at least one port */
+	uint64_t copies;		/* … and to how many ports, added up */
 	uint64_t flooded;		/* frames of this port that were sent to several */
+	uint64_t offered;		/* frames that the switch chose this port for */
+	uint64_t segments;		/* frames that came into being when one for this port was segmented: each n - 1 */
 	uint64_t pauses;		/* times that this port as a receiver made senders pause */
+	uint64_t stalls;		/* times that it did so for longer than the bound */
 };
 void vswitch_port_stats(const struct vswitch_port *port, struct vswitch_port_stats *out);
 
@@ -208,20 +243,35 @@ struct vswitch_fdb_entry {
 	struct vswitch_port *port;
 	uint32_t age_s;
 };
+struct vswitch_fdb_stats {
+	uint32_t entries, max_learned;	/* learned ones */
+	uint64_t learned;		/* entries made */
+	uint64_t aged, evicted, purged;	/* … and removed: by time, for another one's sake, with their port */
+	uint64_t moved;			/* an address turned up on another port */
+	uint64_t flapping;		/* … too often, and was then held for 10 s */
+	uint64_t full;			/* not learned for lack of room */
+};
+void vswitch_fdb_stats(const struct vswitch *sw, struct vswitch_fdb_stats *out);
+/* Forgets all learned addresses. */
+void vswitch_fdb_flush(struct vswitch *sw);
 void vswitch_fdb_visit(struct vswitch *sw, void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie);
 
 /* ---- extensions (their places: the full stack is built on these) ---- */
 
 /*
  * Called for each batch of one port, in order of attachment at ingress (after the port's own checks, before learning) and in
- * reverse order at egress (before delivery). keep is a bit per frame; clearing a bit drops the frame.
+ * reverse order at egress (before delivery). keep is a bit per frame; clearing a bit drops the frame, and a frame whose bit is
+ * clear already was dropped by another: leave it alone. Callbacks must not call into the switch. Either may be NULL.
  */
 struct vswitch_extension_ops {
 	const char *name;
 	void (*ingress)(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n, uint32_t *keep);
 	void (*egress)(void *opaque, struct vswitch_port *destination, const struct vswitch_frame *const *frames, unsigned n, uint32_t *keep);
 };
-int vswitch_extension_attach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque) __attribute__((warn_unused_result));
+/* ops is borrowed until detach. -EEXIST: attached already, with this opaque. */
+int vswitch_extension_attach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque)
+	__attribute__((warn_unused_result));
+/* Both as attached. Not from within a callback. */
 void vswitch_extension_detach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque);
 
 /* ---- uplinks ---- */
@@ -229,14 +279,18 @@ void vswitch_extension_detach(struct vswitch *sw, const struct vswitch_extension
 struct vswitch_uplink;
 
 /*
- * A port whose NIC is a Linux tap interface (created if it does not exist; -EPERM without CAP_NET_ADMIN). kind INTERNAL: the host's own NIC on
- * the switch; EXTERNAL: what is behind is a network.
+ * A port whose NIC is a Linux tap interface (created if it does not exist, and gone with the uplink then; -EPERM without
+ * CAP_NET_ADMIN; -EBUSY: another process has it). kind INTERNAL: the host's own NIC on the switch; EXTERNAL: what is
+ * behind is a network. Addresses and the interface's being up are left to others. If the interface is deleted, the port's
+ * link goes down for good.
  */
 int vswitch_uplink_tap(struct vswitch *sw, struct hv_loop *loop, const char *interface, enum vswitch_nic_kind kind,
 		       struct vswitch_uplink **out) __attribute__((warn_unused_result));
 /*
  * A port whose NIC is a connected stream socket with QEMU's `-netdev stream` framing (length as 4 bytes big-endian,
- * then the frame). Takes the descriptor over. gone() is called once if the peer closes or breaks the framing.
+ * then the frame). Takes the descriptor over, also on failure. gone() is called once, from the loop and never inside
+ * another call, if the peer closes or breaks the framing; the port's link is down then. It may destroy the uplink.
+ * May be NULL.
  */
 int vswitch_uplink_stream(struct vswitch *sw, struct hv_loop *loop, const char *name, int fd, enum vswitch_nic_kind kind,
 			  void (*gone)(void *cookie), void *cookie, struct vswitch_uplink **out)

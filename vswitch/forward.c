@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A batch's way through the switch; the steps are in switch.c. Whatever happens to a frame is
+ * counted here: dropped at its source, or offered to receivers and there taken or dropped.
+ */
+#include <assert.h>
+
+#include "vswitch/internal.h"
+
+#define MAC_MASK 0xffffffffffffull
+#define GROUP_BIT 1ull			/* of an address as fdb_mac(): the first byte's lowest bit */
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Eight bytes of the head at once: there are always VSWITCH_HEAD_BYTES. */
+static inline uint64_t mac_at(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v & MAC_MASK;
+}
+
+static inline uint16_t vlan_of(const struct vswitch_frame *f)
+{
+	return f->offload.flags & VSWITCH_VLAN ? f->offload.vlan_tci & VLAN_ID_MASK : 0;
+}
+
+static inline unsigned way(uint64_t key)
+{
+	return (unsigned)((key >> 40) ^ (key >> 43)) % CACHE_WAYS;
+}
+
+static void drop_in(struct vswitch_port *p, enum vswitch_drop reason)
+{
+	p->stats.in_dropped[reason]++;
+}
+
+/* Admission: sanity and source address. VSWITCH_DROPS: the frame may pass. */
+
+static bool sane(struct vswitch_frame *f)
+{
+	if (unlikely(f->len < ETHERNET_BYTES || f->len > VSWITCH_FRAME_MAX_BYTES))
+		return false;
+	if (unlikely(f->head_bytes < ETHERNET_BYTES || f->head_bytes > VSWITCH_HEAD_BYTES ||
+		     f->head_bytes > f->len))
+		return false;
+	return likely(!offload_wants_ingress(f)) || offload_ingress(f);
+}
+
+static struct cached_source *cached_source(struct vswitch_port *p, uint64_t key)
+{
+	return &p->sources[way(key)];
+}
+
+static inline bool source_known(const struct vswitch_port *p, const struct cached_source *c,
+				uint64_t key)
+{
+	return c->key == key && c->generation == p->sw->fdb.generation;
+}
+
+static enum vswitch_drop admit_source(struct vswitch_port *p, uint64_t mac, uint16_t vlan)
+{
+	uint64_t key = fdb_key(vlan, mac);
+	struct fdb_node *n;
+
+	if (mac & GROUP_BIT || !mac)
+		return VSWITCH_DROP_GROUP_SOURCE;
+	if (!p->learned.learns)
+		return VSWITCH_DROP_SPOOFED_SOURCE;
+	if (source_known(p, cached_source(p, key), key))
+		return VSWITCH_DROPS;
+	n = fdb_find_static(&p->sw->fdb, mac);
+	if (!n || n->owner == &p->learned)
+		return VSWITCH_DROPS;
+	return p->external ? VSWITCH_DROP_OWN_SOURCE : VSWITCH_DROP_SPOOFED_SOURCE;
+}
+
+static inline bool is_link_local(const struct vswitch_frame *f)
+{
+	static const uint8_t prefix[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+
+	return !memcmp(f->head, prefix, 5) && !(f->head[5] & 0xf0);
+}
+
+static inline enum vswitch_drop admit(struct vswitch_port *p, struct vswitch_frame *f)
+{
+	enum vswitch_drop reason;
+	uint64_t source;
+
+	if (!sane(f))
+		return VSWITCH_DROP_BAD_FRAME;
+	source = mac_at(f->head + 6);
+	if (unlikely(source != p->mac || !source)) {
+		reason = admit_source(p, source, vlan_of(f));
+		if (reason != VSWITCH_DROPS)
+			return reason;
+	}
+	if (unlikely(f->head[0] & 1) && is_link_local(f))
+		return VSWITCH_DROP_LINK_LOCAL;
+	return VSWITCH_DROPS;
+}
+
+static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n)
+{
+	enum vswitch_drop reason;
+	uint32_t keep = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		p->stats.in_bytes += frames[i]->len;
+		reason = admit(p, frames[i]);
+		if (likely(reason == VSWITCH_DROPS))
+			keep |= 1u << i;
+		else
+			drop_in(p, reason);
+	}
+	p->stats.in_frames += n;
+	return keep;
+}
+
+/* Learning. */
+
+static void learn_slowly(struct vswitch_port *p, struct cached_source *c, uint64_t key)
+{
+	struct vswitch *sw = p->sw;
+	struct fdb_node *n = NULL;
+	enum fdb_result result;
+
+	result = fdb_learn(&sw->fdb, &p->learned, key, vswitch_now_ns(sw), &n);
+	switch (result) {
+	case FDB_LEARNED:
+	case FDB_MOVED:
+		vswitch_start_clock(sw);
+		/* fall through */
+	case FDB_KNOWN:
+		*c = (struct cached_source){ key, sw->fdb.generation, n };
+		break;
+	case FDB_FLAPPING:
+		hv_log_limited(&sw->flapping_log, HV_LOG_WARNING,
+			       "switch \"%s\"/%s: an address moves between ports more than %d times "
+			       "a second; held for %d s", sw->name, p->name, FDB_MOVES_PER_S, FDB_HOLD_S);
+		break;
+	case FDB_HELD:
+	case FDB_STATIC:
+	case FDB_FULL:
+		break;
+	}
+}
+
+static void learn(struct vswitch_port *p, const struct vswitch_frame *f)
+{
+	uint64_t mac = mac_at(f->head + 6);
+	uint64_t key = fdb_key(vlan_of(f), mac);
+	struct cached_source *c = cached_source(p, key);
+
+	if (mac == p->mac)
+		return;
+	if (likely(source_known(p, c, key))) {
+		if (c->node && !c->node->is_static && c->node->seen_s != p->sw->now_s)
+			fdb_refresh(&p->sw->fdb, c->node, p->sw->now_s);
+		return;
+	}
+	/* An extension may have put another address in. */
+	if (mac & GROUP_BIT || !mac)
+		return;
+	learn_slowly(p, c, key);
+}
+
+/* Decision. */
+
+static inline void put_on(struct vswitch_port *to, struct vswitch_frame *f)
+{
+	struct vswitch *sw = to->sw;
+
+	if (!to->involved) {
+		to->involved = true;
+		to->next_involved = NULL;
+		*sw->involved_tail = to;
+		sw->involved_tail = &to->next_involved;
+	}
+	to->pending[to->num_pending++] = f;
+}
+
+/* To all ports but the source, or (unknown unicast) to those that learn. */
+static void flood(struct vswitch_port *p, struct vswitch_frame *f, bool to_all)
+{
+	struct vswitch_port *to;
+	unsigned copies = 0;
+
+	TAILQ_FOREACH(to, &p->sw->ports, link) {
+		if (to == p || !to->live || (!to_all && !to->learned.learns))
+			continue;
+		put_on(to, f);
+		copies++;
+	}
+	if (!copies) {
+		drop_in(p, VSWITCH_DROP_NO_DESTINATION);
+		return;
+	}
+	p->stats.forwarded++;
+	p->stats.copies += copies;
+	p->stats.flooded += copies > 1;
+}
+
+static struct vswitch_port *look_up(struct vswitch_port *p, uint64_t key)
+{
+	struct cached_destination *c = &p->destinations[way(key)];
+	struct vswitch *sw = p->sw;
+	struct fdb_node *n;
+
+	if (likely(c->key == key && c->generation == sw->fdb.generation))
+		return c->port;
+	n = fdb_find(&sw->fdb, key);
+	*c = (struct cached_destination){ key, sw->fdb.generation, NULL };
+	if (n)
+		c->port = hv_container_of(n->owner, struct vswitch_port, learned);
+	return c->port;
+}
+
+static inline void decide(struct vswitch_port *p, struct vswitch_frame *f)
+{
+	uint64_t mac = mac_at(f->head);
+	struct vswitch_port *to;
+
+	if (unlikely(mac & GROUP_BIT)) {
+		flood(p, f, true);
+		return;
+	}
+	to = look_up(p, fdb_key(vlan_of(f), mac));
+	if (unlikely(!to)) {
+		flood(p, f, false);
+		return;
+	}
+	if (unlikely(to == p)) {
+		drop_in(p, VSWITCH_DROP_SAME_PORT);
+		return;
+	}
+	p->stats.forwarded++;
+	p->stats.copies++;
+	to->pending_unicast = true;
+	put_on(to, f);
+}
+
+/* Delivery. */
+
+void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *const *frames, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	if (unlikely(!to->live)) {	/* it left while it was served */
+		to->stats.out_dropped[VSWITCH_DROP_PORT_DOWN] += n;
+		to->last_drop = VSWITCH_DROP_PORT_DOWN;
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		bytes += frames[i]->len;
+	to->stats.out_frames += n;
+	to->stats.out_bytes += bytes;
+	to->nic->ops->deliver(to->nic->opaque, frames, n);
+}
+
+static unsigned filter_egress(struct vswitch_port *to, unsigned n)
+{
+	uint32_t keep = extensions_egress(to, (const struct vswitch_frame *const *)to->pending, n);
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (keep & 1u << i)
+			to->pending[kept++] = to->pending[i];
+	to->stats.out_dropped[VSWITCH_DROP_EXTENSION] += n - kept;
+	return kept;
+}
+
+static void deliver(struct vswitch_port *to)
+{
+	unsigned n = to->num_pending;
+	bool as_it_is = true;
+
+	to->num_pending = 0;
+	to->stats.offered += n;
+	if (unlikely(!TAILQ_EMPTY(&to->sw->extensions)))
+		n = filter_egress(to, n);
+	for (unsigned i = 0; i < n; i++)
+		as_it_is &= !offload_wants_egress(to, to->pending[i]);
+	if (!n)
+		return;
+	if (likely(as_it_is))
+		vswitch_hand_over(to, (const struct vswitch_frame *const *)to->pending, n);
+	else
+		offload_deliver(to, to->pending, n);
+}
+
+/* Ends the batch; whether its sender has to pause. */
+static bool finish(struct vswitch_port *p)
+{
+	struct vswitch_port *to;
+	bool pause = false;
+
+	for (to = p->sw->involved; to; to = to->next_involved)
+		deliver(to);
+	for (to = p->sw->involved; to; to = to->next_involved)
+		if (to->live && to->nic->ops->flush)
+			to->nic->ops->flush(to->nic->opaque);
+	for (to = p->sw->involved; to; to = to->next_involved) {
+		if (to->pending_unicast)
+			pause |= congestion_pause(p, to);
+		to->pending_unicast = false;
+		to->involved = false;
+	}
+	return pause;
+}
+
+bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *frames, unsigned n)
+{
+	struct vswitch *sw = port->sw;
+	uint32_t keep;
+	bool pause;
+
+	assert(n <= VSWITCH_BATCH && !sw->busy);
+	if (unlikely(!port->live)) {
+		port->stats.in_frames += n;
+		port->stats.in_dropped[VSWITCH_DROP_PORT_DOWN] += n;
+		return false;
+	}
+	sw->busy = true;
+	sw->involved = NULL;
+	sw->involved_tail = &sw->involved;
+	keep = admit_all(port, frames, n);
+	if (unlikely(!TAILQ_EMPTY(&sw->extensions)))
+		keep = extensions_ingress(port, frames, n, keep);
+	if (port->learned.learns)
+		for (unsigned i = 0; i < n; i++)
+			if (keep & 1u << i)
+				learn(port, frames[i]);
+	for (; keep; keep &= keep - 1)
+		decide(port, frames[__builtin_ctz(keep)]);
+	pause = finish(port);
+	sw->busy = false;
+	return pause;
+}

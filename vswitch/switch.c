@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation. A switch is a list of ports, a forwarding table and a list of extensions.
+ * A batch of frames goes through forward.c in steps, each over the whole batch:
+ *
+ *   admit (sanity, source address, offload normalisation) -> extensions' ingress -> learn
+ *   -> decide: each frame is put on the pending list of its receiver, or of several
+ *   -> per receiver: extensions' egress -> conversion (offload.c) -> deliver()
+ *   -> per receiver: flush(), once -> does the sender have to pause?
+ *
+ * A port's pending list is as long as a batch, so it cannot overflow, and all frames of a batch
+ * for one receiver make one deliver(), in order, however they alternate.
+ *
+ * State of a port: it is live while it is up and has a NIC. Only then frames pass, its NIC's
+ * address is in the table and it may be congested.
+ *
+ * Time: the table's entries carry seconds. While there are learned ones, a timer moves the coarse
+ * clock on and ages; nothing asks for the time per frame. Pauses have timers of their own.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vswitch/internal.h"
+
+enum {
+	DEFAULT_LEARNED = 8192,		/* as the header says */
+	DEFAULT_AGEING_S = 300,
+	MIN_AGEING_S = 10,		/* 802.1D's range */
+	MAX_AGEING_S = 1000000,
+	AGE_BUDGET = 1024,		/* our policy: entries per second and tick, a bounded wake-up */
+};
+
+#define NS_PER_S 1000000000ull
+
+uint64_t vswitch_now_ns(const struct vswitch *sw)
+{
+	return sw->loop ? hv_now_ns() : sw->manual_now_ns;
+}
+
+static void age(struct vswitch *sw, uint64_t now_ns)
+{
+	sw->now_s = (uint32_t)(now_ns / NS_PER_S);
+	fdb_age(&sw->fdb, sw->now_s, AGE_BUDGET);
+}
+
+static void arm_tick(struct vswitch *sw, uint64_t now_ns)
+{
+	if (hv_timer_arm(sw->loop, &sw->tick, now_ns + NS_PER_S))
+		hv_log(HV_LOG_ERROR, "switch \"%s\": out of memory, addresses do not age", sw->name);
+}
+
+static void tick(struct hv_timer *t)
+{
+	struct vswitch *sw = hv_container_of(t, struct vswitch, tick);
+	uint64_t now_ns = hv_now_ns();
+
+	age(sw, now_ns);
+	if (sw->fdb.count)
+		arm_tick(sw, now_ns);
+}
+
+void vswitch_start_clock(struct vswitch *sw)
+{
+	uint64_t now_ns;
+
+	if (!sw->loop || sw->tick.loop)
+		return;
+	now_ns = hv_now_ns();
+	sw->now_s = (uint32_t)(now_ns / NS_PER_S);
+	arm_tick(sw, now_ns);
+}
+
+void vswitch_tick(struct vswitch *sw, uint64_t now_ns)
+{
+	struct vswitch_port *p;
+
+	sw->manual_now_ns = now_ns;
+	age(sw, now_ns);
+	TAILQ_FOREACH(p, &sw->ports, link)
+		congestion_expire(p, now_ns);
+}
+
+int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, struct vswitch **out)
+{
+	uint32_t ageing_s = config->ageing_s ? config->ageing_s : DEFAULT_AGEING_S;
+	struct vswitch *sw;
+	int ret;
+
+	if (ageing_s < MIN_AGEING_S || ageing_s > MAX_AGEING_S)
+		return -EINVAL;
+	if (!config->name || strlen(config->name) >= sizeof(sw->name))
+		return -EINVAL;
+	sw = calloc(1, sizeof(*sw));
+	if (!sw)
+		return -ENOMEM;
+	strcpy(sw->name, config->name);
+	sw->loop = loop;
+	sw->tick.fire = tick;
+	TAILQ_INIT(&sw->ports);
+	TAILQ_INIT(&sw->extensions);
+	ret = fdb_init(&sw->fdb, config->max_learned ? config->max_learned : DEFAULT_LEARNED, ageing_s);
+	if (!ret) {
+		sw->scratch = scratch_create();
+		if (!sw->scratch)
+			ret = -ENOMEM;
+	}
+	if (ret)
+		vswitch_destroy(sw);
+	else
+		*out = sw;
+	return ret;
+}
+
+void vswitch_destroy(struct vswitch *sw)
+{
+	struct extension *e;
+
+	if (!sw)
+		return;
+	assert(TAILQ_EMPTY(&sw->ports));
+	while ((e = TAILQ_FIRST(&sw->extensions)))
+		vswitch_extension_detach(sw, e->ops, e->opaque);
+	if (sw->tick.loop)
+		hv_timer_cancel(&sw->tick);
+	scratch_destroy(sw->scratch);
+	fdb_free(&sw->fdb);
+	free(sw);
+}
+
+const char *vswitch_name(const struct vswitch *sw)
+{
+	return sw->name;
+}
+
+/* The forwarding table, seen from outside. */
+
+void vswitch_fdb_stats(const struct vswitch *sw, struct vswitch_fdb_stats *out)
+{
+	const struct fdb_counters *c = &sw->fdb.counters;
+
+	*out = (struct vswitch_fdb_stats){
+		.entries = sw->fdb.count,
+		.max_learned = sw->fdb.max,
+		.learned = c->learned,
+		.aged = c->aged,
+		.evicted = c->evicted,
+		.purged = c->purged,
+		.moved = c->moved,
+		.flapping = c->flapping,
+		.full = c->full,
+	};
+}
+
+void vswitch_fdb_flush(struct vswitch *sw)
+{
+	struct vswitch_port *p;
+
+	TAILQ_FOREACH(p, &sw->ports, link)
+		fdb_flush(&sw->fdb, &p->learned);
+}
+
+static void show(const struct fdb_node *n, struct vswitch_port *port, uint32_t now_s,
+		 void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie)
+{
+	struct vswitch_fdb_entry e = {
+		.vlan = n->is_static ? 0 : (uint16_t)(n->key >> 48),
+		.kind = n->is_static ? VSWITCH_FDB_STATIC : VSWITCH_FDB_LEARNED,
+		.port = port,
+		.age_s = n->is_static || now_s < n->seen_s ? 0 : now_s - n->seen_s,
+	};
+
+	fdb_mac_bytes(n->key, e.mac);
+	visit(cookie, &e);
+}
+
+void vswitch_fdb_visit(struct vswitch *sw,
+		       void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie)
+{
+	uint32_t now_s = (uint32_t)(vswitch_now_ns(sw) / NS_PER_S);
+	struct vswitch_port *p;
+	struct fdb_node *n;
+
+	TAILQ_FOREACH(p, &sw->ports, link) {
+		if (p->self.owner)
+			show(&p->self, p, now_s, visit, cookie);
+		TAILQ_FOREACH(n, &p->learned.learned, by_owner)
+			show(n, p, now_s, visit, cookie);
+	}
+}
