@@ -291,6 +291,7 @@ void vfu_dma_msgs_cancel(struct vfu_dma_msgs *q, bool tell)
 	TAILQ_CONCAT(&all, &q->waiting, link);
 	q->num_flying = q->num_waiting = 0;
 	q->layout = VFU_LAYOUT_UNKNOWN;
+	q->next_id = 0;
 	while ((t = TAILQ_FIRST(&all))) {
 		TAILQ_REMOVE(&all, t, link);
 		if (tell && t->buf)
