@@ -163,7 +163,8 @@ void netvsp_channel_reply(struct netvsp_channel *c, uint64_t transaction_id, con
 	struct netvsp_reply *r = &c->reply;
 
 	memset(r->payload, 0, sizeof(r->payload));
-	memcpy(r->payload, payload, bytes);
+	if (bytes)
+		memcpy(r->payload, payload, bytes);
 	r->transaction_id = transaction_id;
 	r->bytes = bytes ? netvsp_message_bytes(c->nic) : 0;
 	r->pending = true;
