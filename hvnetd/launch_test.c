@@ -4,7 +4,7 @@
 
 static char launcher[PATH_MAX];
 
-/* Says that it is new enough; else writes down its arguments and lives until it is told to end. */
+/* Says its version; else writes down its process and arguments, and goes on as rest says. */
 static void make_qemu(const char *version, const char *rest)
 {
 	FILE *f = fopen(in_dir("qemu"), "we");
@@ -13,8 +13,8 @@ static void make_qemu(const char *version, const char *rest)
 		abort();
 	fprintf(f, "#!/bin/sh\n"
 		   "[ \"$1\" != --version ] || { echo 'QEMU emulator version %s'; exit; }\n"
-		   "for a; do echo \"$a\"; done >%s/arguments.new; mv %s/arguments.new %s/arguments\n%s\n",
-		version, dir, dir, dir, rest);
+		   "echo $$ >%s/arguments.new; for a; do echo \"$a\"; done >>%s/arguments.new; mv %s/arguments.new %s/arguments\n%s\n",
+		version, dir, dir, dir, dir, rest);
 	fclose(f);
 	if (chmod(in_dir("qemu"), 0755))
 		abort();
@@ -40,7 +40,7 @@ static pid_t launch(const char *const args[])
 
 #define LAUNCH(...) launch((const char *const[]){ __VA_ARGS__, NULL })
 
-/* The script's arguments, one per line, once it has been started. */
+/* What the script wrote down, one per line, once it has been started. */
 static const char *arguments(void)
 {
 	static char text[8192];
@@ -107,17 +107,24 @@ static void guest_runs(void)
 static void killed(void)
 {
 	struct hvnet_client *c;
-	pid_t pid, qemu;
+	pid_t pid, qemu, script;
+	bool gone = false;
 
 	make_dir();
 	pid = start(&c);
 	make_qemu("10.1.0", "exec sleep 60");
 	qemu = LAUNCH("--vm", "a", "--nic", "switch=lab", "--", "-m", "64");
-	CU_ASSERT_TRUE(*arguments() != '\0');
+	script = atoi(arguments());
+	CU_ASSERT_TRUE_FATAL(script > 1);
 	CU_ASSERT_TRUE(vms_become(c, 1));
 	kill(qemu, SIGKILL);
 	CU_ASSERT_EQUAL(wait_exit(qemu), -SIGKILL);
 	CU_ASSERT_TRUE(vms_become(c, 0));
+	for (int i = 0; i < PATIENCE_MS / 5 && !gone; i++) {
+		gone = kill(script, 0) < 0 && errno == ESRCH;
+		usleep(5000);
+	}
+	CU_ASSERT_TRUE(gone);
 	hvnet_disconnect(c);
 	stop(pid);
 	clean();
