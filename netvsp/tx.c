@@ -67,23 +67,20 @@ enum ranges {
 	RANGES_TOO_LONG,
 };
 
-/* One range: bytes from offset on, over the page frames that pfns holds. */
-static enum ranges stream_add_range(struct netvsp_channel *c, struct netvsp_stream *s, uint32_t bytes, uint32_t offset,
-				    struct rd *pfns)
+static enum ranges stream_add_range(struct netvsp_channel *c, struct netvsp_stream *s, const struct vmbus_gpa_range *r)
 {
-	le64 pfn;
+	uint32_t bytes = r->bytes, offset = r->offset;
 
 	if (bytes > NETVSP_TX_STREAM_BYTES - s->bytes)
 		return RANGES_TOO_LONG;
-	while (bytes) {
+	for (uint32_t i = 0; i < r->pages; i++) {
 		const uint32_t n = bytes < NETVSP_PAGE_BYTES - offset ? bytes : NETVSP_PAGE_BYTES - offset;
+		const uint64_t pfn = vmbus_gpa_range_pfn(r, i);
 		uint8_t *at;
 
-		if (!rd_copy(pfns, &pfn, sizeof(pfn)))
-			return RANGES_MALFORMED;
-		if (le64_get(pfn) > UINT64_MAX / NETVSP_PAGE_BYTES)
+		if (pfn > UINT64_MAX / NETVSP_PAGE_BYTES)
 			return RANGES_NO_MEMORY;
-		at = vmbus_channel_gpa(c->ch, le64_get(pfn) * NETVSP_PAGE_BYTES + offset, n, false);
+		at = vmbus_channel_gpa(c->ch, pfn * NETVSP_PAGE_BYTES + offset, n, false);
 		if (!at)
 			return RANGES_NO_MEMORY;
 		if (!stream_add(s, at, n))
@@ -94,30 +91,18 @@ static enum ranges stream_add_range(struct netvsp_channel *c, struct netvsp_stre
 	return RANGES_OK;
 }
 
-static enum ranges stream_add_ranges(struct netvsp_channel *c, struct netvsp_stream *s, struct rd extra)
+static enum ranges stream_add_ranges(struct netvsp_channel *c, struct netvsp_stream *s, const struct vmbus_packet *pkt)
 {
-	struct vmbus_pkt_gpa_direct head;
-	struct vmbus_gpa_range_header h;
 	enum ranges ret = RANGES_OK;
-	uint32_t count;
+	struct vmbus_gpa_range range;
+	struct vmbus_gpa_walk walk;
+	int more;
 
-	if (!rd_copy(&extra, &head, sizeof(head)))
+	if (!vmbus_gpa_walk_begin(&walk, pkt))
 		return RANGES_MALFORMED;
-	count = le32_get(head.range_count);
-	if (!count)
-		return RANGES_MALFORMED;
-	while (count-- && ret == RANGES_OK) {
-		uint32_t bytes, offset;
-
-		if (!rd_copy(&extra, &h, sizeof(h)))
-			return RANGES_MALFORMED;
-		bytes = le32_get(h.bytes);
-		offset = le32_get(h.offset);
-		if (!bytes || offset >= NETVSP_PAGE_BYTES)
-			return RANGES_MALFORMED;
-		ret = stream_add_range(c, s, bytes, offset, &extra);
-	}
-	return ret;
+	while ((more = vmbus_gpa_walk_next(&walk, &range)) == 1 && ret == RANGES_OK)
+		ret = stream_add_range(c, s, &range);
+	return more < 0 ? RANGES_MALFORMED : ret;
 }
 
 /* A place in a stream. */
@@ -405,7 +390,7 @@ static void take_direct(struct netvsp_channel *c, const struct vmbus_packet *pkt
 	s->bytes = 0;
 	stream_add_section(s, &c->nic->send, offset, bytes);
 	if (pkt->type == VMBUS_PKT_DATA_GPA_DIRECT)
-		ret = stream_add_ranges(c, s, (struct rd){ pkt->extra, pkt->extra_bytes });
+		ret = stream_add_ranges(c, s, pkt);
 	if (ret == RANGES_MALFORMED) {
 		netvsp_fail(c->nic, NETVSP_C_RANGES_BAD, "a packet's ranges are malformed");
 	} else if (ret) {

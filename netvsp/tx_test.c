@@ -284,8 +284,8 @@ static void every_lie_in_ranges_has_its_counter(void)
 		{ "ranges-bad", 1, 100, 0, 8, 0, 0 },
 		{ "ranges-no-memory", 1, 100, 0, 24, 1, NVSP_STATUS_FAILURE },
 		{ "ranges-no-memory", 1, 100, 0, 24, ~0ull, NVSP_STATUS_FAILURE },
-		{ "packet-too-long", 1, ~0u, 0, 24, 0, NVSP_STATUS_FAILURE },
-		{ "packet-too-long", 1, 128 * 1024 + 1, 0, 24, 0, NVSP_STATUS_FAILURE },
+		{ "ranges-bad", 1, ~0u, 0, 24, 0, 0 },
+		{ "packet-too-long", 1, 128 * 1024 + 1, 0, 16 + 33 * 8, 0, NVSP_STATUS_FAILURE },
 		{ "to-host-packets", 1, 104, 0, 24, 0, NVSP_STATUS_SUCCESS },
 	};
 	const struct nvsp_rndis_packet nvsp = {
@@ -301,11 +301,11 @@ static void every_lie_in_ranges_has_its_counter(void)
 		struct {
 			struct vmbus_pkt_gpa_direct head;
 			struct vmbus_gpa_range_header range;
-			le64 pfn;
+			le64 pfn[33];
 		} e = {
 			.head.range_count = to_le32(rows[i].count),
 			.range = { to_le32(rows[i].bytes), to_le32(rows[i].offset) },
-			.pfn = to_le64(rows[i].pfn ? rows[i].pfn : good),
+			.pfn[0] = to_le64(rows[i].pfn ? rows[i].pfn : good),
 		};
 		uint64_t before;
 
