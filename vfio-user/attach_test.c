@@ -45,6 +45,20 @@ static void sees_ram(struct test_dev *d, void *arg)
 	*p = vfu_dma_ptr(d->vfu, 0x200000, 4096, true);
 }
 
+static void obeys_rights(struct test_dev *d, void *arg)
+{
+	(void)arg;
+	/* After a boot: [0xf0000, 0x100000) read-only, writable on both sides. */
+	CU_ASSERT_PTR_NOT_NULL(vfu_dma_ptr(d->vfu, 0xf0000, 0x10000, false));
+	CU_ASSERT_PTR_NULL(vfu_dma_ptr(d->vfu, 0xf0000, 1, true));
+	CU_ASSERT_PTR_NULL(vfu_dma_ptr(d->vfu, 0xfffff, 2, false));	/* over the border */
+	CU_ASSERT_PTR_NOT_NULL(vfu_dma_ptr(d->vfu, 0x100000, 0x3f00000, true));
+	CU_ASSERT_PTR_NULL(vfu_dma_ptr(d->vfu, 0x100000, 0x3f00001, true));
+	CU_ASSERT_PTR_NULL(vfu_dma_ptr(d->vfu, 0x100001, UINT64_MAX, true));
+	CU_ASSERT_PTR_NULL(vfu_dma_ptr(d->vfu, 0x4000000, 1, false));
+	CU_ASSERT_PTR_NULL(vfu_dma_ptr(d->vfu, 0xfffc0000, 1, false));	/* no descriptor */
+}
+
 static void reaches_memory(void)
 {
 	struct test_dev d;
@@ -65,6 +79,8 @@ static void reaches_memory(void)
 	CU_ASSERT_EQUAL(*p, 0x5a);
 	p[1] = 0xa5;
 	CU_ASSERT_EQUAL(ram.base[0x200001], 0xa5);
+	CU_ASSERT_EQUAL(vfuc_boot_churn(c, &ram), 0);
+	on_loop(&d, obeys_rights, NULL);
 	vfuc_close(c);
 	vfuc_ram_destroy(&ram);
 	dev_stop(&d);

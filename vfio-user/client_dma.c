@@ -338,6 +338,8 @@ void vfuc_answer_dma(struct vfuc *c, const struct vfu_header *h, uint8_t *payloa
 	if (!reply)
 		return;
 	memcpy(reply, payload, data_at);
+	if (!write)
+		reply[8] = (uint8_t)(reply[8] + c->opts.dma_wrong_count);
 	if (!error)
 		error = guest_access(c, le64_get(d.address),
 				     write ? payload + data_at : reply + data_at, count, write);

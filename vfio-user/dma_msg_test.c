@@ -150,13 +150,16 @@ static void passes_errors_on(void)
 
 static void drops_malformed_answers(void)
 {
-	static const int extra[] = { 1, -1, 16 };
+	static const struct vfuc_opts lies[] = {
+		{ .dma_extra_bytes = 1 }, { .dma_extra_bytes = -1 }, { .dma_extra_bytes = 16 },
+		{ .dma_wrong_count = 1 }, { .dma_wrong_count = 1, .old_dma_layout = true },
+		{ .dma_extra_bytes = -4, .old_dma_layout = true },
+	};
 
-	for (unsigned i = 0; i < sizeof(extra) / sizeof(extra[0]); i++) {
+	for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		struct fixture f;
-		struct vfuc_opts opts = { .dma_extra_bytes = extra[i] };
 
-		begin(&f, &opts);
+		begin(&f, &lies[i]);
 		CU_ASSERT_EQUAL(transfer(&f, false, 0, 64, 0), -ECANCELED);
 		CU_ASSERT_EQUAL(vfuc_wait_closed(f.c, 2000), 0);
 		CU_ASSERT_EQUAL(dev_counter(&f.d, "malformed-reply"), 1);

@@ -196,6 +196,39 @@ static void consumes_posted_writes_in_order(void)
 	end(&f);
 }
 
+/* More messages in one piece than the loop takes in one go: the rest must not wait for more input. */
+static void handles_a_burst_to_its_end(void)
+{
+	enum { WRITES = 1000 };
+	static struct {
+		struct vfu_header h;
+		struct vfu_wire_access a;
+		uint8_t data[4];
+	} w[WRITES];
+	struct vfu_wire_access read = { to_le64(REG_SCRATCH), to_le32(0), to_le32(4) };
+	struct stream s = { .n = 0 };
+	uint8_t *all = malloc(sizeof(w) + 64);
+	struct fixture f;
+
+	begin(&f, NULL);
+	for (unsigned i = 0; i < WRITES; i++) {
+		w[i].h = (struct vfu_header){ to_le16(1), to_le16(VFU_CMD_REGION_WRITE),
+					      to_le32(sizeof(w[i])), to_le32(VFU_FLAG_NO_REPLY),
+					      to_le32(0) };
+		w[i].a = (struct vfu_wire_access){ to_le64(REG_SCRATCH), to_le32(0), to_le32(4) };
+		memcpy(w[i].data, to_le32(i).b, 4);
+	}
+	put(&s, 7777, VFU_CMD_REGION_READ, &read, sizeof(read));
+	memcpy(all, w, sizeof(w));
+	memcpy(all + sizeof(w), s.bytes, s.n);
+	CU_ASSERT_EQUAL(vfuc_send_bytes(f.c, all, sizeof(w) + s.n, NULL, 0), 0);
+	CU_ASSERT_EQUAL(vfuc_wait(f.c, 7777, NULL, 0, NULL), 0);
+	CU_ASSERT_EQUAL(dev_seen(&f.d)->writes, WRITES);
+	CU_ASSERT_EQUAL(dev_seen(&f.d)->scratch, WRITES - 1);
+	free(all);
+	end(&f);
+}
+
 static void tells_a_second_client_that_it_is_busy(void)
 {
 	struct fixture f;
@@ -255,6 +288,14 @@ static size_t version_bytes(uint8_t *out)
 	return s.n;
 }
 
+static void count_rounds(struct test_dev *d, void *arg)
+{
+	struct hv_loop_stats stats;
+
+	hv_loop_stats(d->loop, &stats);
+	*(uint64_t *)arg = stats.rounds;
+}
+
 /* A client that asks and never reads the answers is served no more, and costs little. */
 static void stops_serving_who_does_not_read(void)
 {
@@ -263,6 +304,7 @@ static void stops_serving_who_does_not_read(void)
 	struct fixture f, neighbour;
 	uint8_t version[64];
 	size_t n = version_bytes(version), sent = 0;
+	uint64_t before, after;
 	int fd;
 
 	dev_start(&f.d);
@@ -284,6 +326,10 @@ static void stops_serving_who_does_not_read(void)
 	}
 	CU_ASSERT(sent < (16u << 20));	/* the server has stopped reading */
 	usleep(50000);
+	on_loop(&f.d, count_rounds, &before);
+	usleep(50000);
+	on_loop(&f.d, count_rounds, &after);
+	CU_ASSERT(after - before < 20);		/* … and sleeps */
 	CU_ASSERT_EQUAL(dev_events(&f.d, EV_GONE), 0);
 	CU_ASSERT_TRUE(alive(neighbour.c));
 	close(fd);
@@ -434,6 +480,7 @@ static const struct hv_test tests[] = {
 	{ "gives descriptors to their message", gives_descriptors_to_their_message },
 	{ "closes every descriptor", closes_every_descriptor },
 	{ "consumes 10000 posted writes in order", consumes_posted_writes_in_order },
+	{ "handles a burst to its end", handles_a_burst_to_its_end },
 	{ "tells a second client that it is busy", tells_a_second_client_that_it_is_busy },
 	{ "forgets silent clients", forgets_silent_clients },
 	{ "stops serving who does not read", stops_serving_who_does_not_read },

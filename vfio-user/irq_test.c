@@ -264,6 +264,11 @@ static void intx_follows_level_and_mask(void)
 	/* Unmasked and low: the next rise fires at once. */
 	vfu_irqs_set_level(&b.q, true);
 	CU_ASSERT_EQUAL(taken(fd), 1);
+	/* Also when it falls and rises within the delay: that is a new interrupt. */
+	CU_ASSERT_EQUAL(unmask(&b), 0);
+	vfu_irqs_set_level(&b.q, false);
+	vfu_irqs_set_level(&b.q, true);
+	CU_ASSERT_EQUAL(taken(fd), 1);
 	/* An unmask nobody waits for does nothing. */
 	vfu_irqs_set_level(&b.q, false);
 	CU_ASSERT_EQUAL(unmask(&b), 0);

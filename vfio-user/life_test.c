@@ -83,10 +83,15 @@ static void respects_what_is_at_its_path(void)
 	CU_ASSERT_EQUAL(stat(b.d.path, &st), 0);
 	close(fd);
 	unlink(b.d.path);
-	/* What a dead server left is replaced. */
+	/* The same with a socket of somebody else. */
+	CU_ASSERT_EQUAL_FATAL(bare_create(&b, &dev), 0);
+	unlink(b.d.path);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", b.d.path);
 	CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	vfu_dev_destroy(dev);
+	CU_ASSERT_EQUAL(stat(b.d.path, &st), 0);
+	/* What a dead server left is replaced. */
 	close(fd);
 	CU_ASSERT_EQUAL_FATAL(bare_create(&b, &dev), 0);
 	vfu_dev_destroy(dev);

@@ -117,6 +117,8 @@ static void refuses_bad_framing(void)
 	CU_ASSERT_EQUAL(why, VFU_C_VERSION_JSON);
 	buf[n] = 0;
 	CU_ASSERT_EQUAL(vfu_version_parse(buf, n + 1, &o, &why), -EINVAL);	/* two */
+	buf[n - 1] = 'x';	/* good without its last character, which is no NUL */
+	CU_ASSERT_EQUAL(vfu_version_parse(buf, n, &o, &why), -EINVAL);
 	memset(buf + 4, ' ', sizeof(buf) - 4);
 	memcpy(buf + 4, "{}", 2);
 	buf[sizeof(buf) - 1] = 0;

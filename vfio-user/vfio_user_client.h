@@ -31,6 +31,7 @@ struct vfuc_opts {
 	unsigned extra_fds;		/* descriptors added to every message */
 	unsigned dma_delay_ms;		/* DMA answers come late */
 	int dma_error;			/* DMA messages are answered with this errno */
+	unsigned dma_wrong_count;	/* added to the count that DMA_READ answers echo */
 	int dma_extra_bytes;		/* DMA_READ answers are that much longer (or shorter) */
 };
 
