@@ -54,7 +54,7 @@ done
 DHCP = """#!/bin/sh
 case $1 in
 bound|renew)
-\tip addr flush dev $interface scope global
+\tip -4 addr flush dev $interface
 \tip -4 addr add $ip/$mask dev $interface
 \tip -4 route replace default via ${router%% *} dev $interface
 \tprintf 'ip=%s\\nmask=%s\\nrouter=%s\\ndns=%s\\nserver=%s\\n' "$ip" "$mask" "${router%% *}" \\
