@@ -179,6 +179,7 @@ static void edit_headers(struct vswitch_frame *g, uint32_t i, uint32_t count)
 static void segment(struct vswitch_port *to, const struct vswitch_frame *f)
 {
 	uint32_t headers = f->offload.header_bytes, size = f->offload.gso_size;
+	const uint8_t converts = offload_converts(to->nic);
 	uint32_t left = f->len - headers, count = (left + size - 1) / size, n;
 	struct scratch *s = to->sw->scratch;
 	struct frame_cursor c = frame_cursor_at(f, headers);
@@ -195,10 +196,10 @@ static void segment(struct vswitch_port *to, const struct vswitch_frame *f)
 			return;
 		}
 		edit_headers(g, i, count);
-		if (to->converts & VSWITCH_VLAN & g->offload.flags)
+		if (converts & VSWITCH_VLAN & g->offload.flags)
 			put_tag_in(g);
 		append_payload(s, g, &c, n);
-		if (to->converts & VSWITCH_CSUM_PARTIAL)
+		if (converts & VSWITCH_CSUM_PARTIAL)
 			complete_checksum(g);
 		emit(to, g);
 	}
@@ -217,9 +218,10 @@ static bool takes_gso(const struct vswitch_port *to, uint8_t gso)
 static void convert(struct vswitch_port *to, struct vswitch_frame *f)
 {
 	const struct vswitch_offload *o = &f->offload;
+	const uint8_t converts = offload_converts(to->nic);
 	uint32_t longest = o->gso ? (uint32_t)o->header_bytes + o->gso_size : f->len;
 
-	if (longest > to->max_frame_bytes) {
+	if (longest > to->nic->max_frame_bytes) {
 		drop(to, VSWITCH_DROP_TOO_BIG, 1);
 		return;
 	}
@@ -228,9 +230,9 @@ static void convert(struct vswitch_port *to, struct vswitch_frame *f)
 		return;
 	}
 	/* In place: whoever gets the frame after this one gets it complete. */
-	if (o->flags & to->converts & VSWITCH_CSUM_PARTIAL)
+	if (o->flags & converts & VSWITCH_CSUM_PARTIAL)
 		complete_checksum(f);
-	if (o->flags & to->converts & VSWITCH_VLAN)
+	if (o->flags & converts & VSWITCH_VLAN)
 		deliver_tagged(to, f);
 	else
 		emit(to, f);

@@ -179,6 +179,13 @@ static void refuses_impossible_sources_and_sizes(void)
 	test_send(&nics[A], frame);
 	CU_ASSERT_EQUAL(receivers(), 0);
 	CU_ASSERT_EQUAL(test_out_dropped(&nics[B], VSWITCH_DROP_TOO_BIG), 1);
+	/* A guest's driver agrees on more with its NIC, which stays plugged in. */
+	nics[B].nic.max_frame_bytes = 9014;
+	test_send(&nics[A], frame);
+	CU_ASSERT_EQUAL(receivers(), TO(B));
+	nics[B].nic.max_frame_bytes = 1514;
+	test_send(&nics[A], frame);
+	CU_ASSERT_EQUAL(receivers(), 0);
 	end();
 }
 

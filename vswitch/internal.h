@@ -38,8 +38,6 @@ struct vswitch_port {
 	struct vswitch *sw;		/* borrowed: outlives its ports */
 	const struct vswitch_nic *nic;	/* borrowed until disconnect; NULL: none */
 	uint64_t mac;			/* the NIC's, as fdb_mac(); 0: none */
-	uint32_t max_frame_bytes;
-	uint8_t converts;		/* offload flags that the NIC does not take */
 	bool live;			/* up, and has a NIC */
 	bool external;
 	bool congested, stalled;	/* as a receiver */
@@ -132,10 +130,17 @@ static inline bool offload_wants_ingress(const struct vswitch_frame *f)
 }
 /* Checks and normalises a frame as the header says. False: a bad frame. */
 bool offload_ingress(struct vswitch_frame *f);
+/* The offload flags that the NIC does not take: asked each time, a guest negotiates them while it is plugged in. */
+static inline uint8_t offload_converts(const struct vswitch_nic *nic)
+{
+	return (uint8_t)((nic->caps & VSWITCH_CAN_CSUM ? 0 : VSWITCH_CSUM_PARTIAL) |
+			 (nic->caps & VSWITCH_CAN_VLAN ? 0 : VSWITCH_VLAN));
+}
 /* Whether the NIC does not take the frame as it is. */
 static inline bool offload_wants_egress(const struct vswitch_port *to, const struct vswitch_frame *f)
 {
-	return (f->offload.flags & to->converts) || f->offload.gso || f->len > to->max_frame_bytes;
+	return (f->offload.flags && f->offload.flags & offload_converts(to->nic)) || f->offload.gso ||
+	       f->len > to->nic->max_frame_bytes;
 }
 /* The lengths and the partial checksum in the headers of a frame or a segment, from its length. */
 void offload_set_lengths(struct vswitch_frame *f);

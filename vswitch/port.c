@@ -106,9 +106,6 @@ int vswitch_port_connect(struct vswitch_port *port, const struct vswitch_nic *ni
 	if (ret)
 		return ret;
 	port->nic = nic;
-	port->max_frame_bytes = nic->max_frame_bytes;
-	port->converts = (uint8_t)((nic->caps & VSWITCH_CAN_CSUM ? 0 : VSWITCH_CSUM_PARTIAL) |
-				   (nic->caps & VSWITCH_CAN_VLAN ? 0 : VSWITCH_VLAN));
 	update(port);
 	if (port->live && nic->ops->link)
 		nic->ops->link(nic->opaque, true);

@@ -120,6 +120,7 @@ struct vswitch_nic_ops {
 struct vswitch_nic {
 	enum vswitch_nic_kind kind;
 	uint8_t mac[6];			/* permanent address; zero for external ones */
+	/* These two may change while the NIC is plugged in, between calls: a guest's driver negotiates them. */
 	uint32_t caps;			/* enum vswitch_nic_caps */
 	uint32_t max_frame_bytes;	/* longest frame it takes without segmentation, not counting a tag: e.g. 1514 */
 	const struct vswitch_nic_ops *ops;
