@@ -1,84 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user-mode NAT of a switch, as a process of its own: libslirp behind a stream socket with the
- * framing of QEMU's `-netdev stream`. What a hostile guest makes libslirp do wrong stays here.
- * It leaves the host's network alone and needs no privileges.
+ * hvnet-nat: the user-mode NAT behind a switch's port. It is a process of its own, since the TCP/IP stack in it
+ * (libslirp) reads what guests wrote: a fault in there costs the switch its uplink for a second, nothing else.
+ * On one side it speaks QEMU's stream framing with the switch, on the other it uses the host's sockets as any program does.
  *
- * Addresses: in the IPv4 network .2 is the gateway and the host, .3 the name server, .15 and up are
- * given by DHCP (libslirp has 16 leases). In the IPv6 prefix ::2 is the host, ::3 the name server,
- * the gateway advertises itself as fe80::2 and guests choose their own addresses.
- *
- * One thread; nothing here is called from another.
+ * One thread, one poll() loop: framing.c keeps the stream, network.c owns libslirp.
  */
-#ifndef HVNET_NAT_NAT_H
-#define HVNET_NAT_NAT_H
+#ifndef HVNET_NAT_H
+#define HVNET_NAT_H
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-	NAT_MTU = 1500,
-	NAT_FRAME_MAX_BYTES = 65535 + 18,	/* the switch's longest */
+	NAT_FRAME_MAX_BYTES = 65535 + 18,
+	NAT_QUEUE_BYTES = 1 << 20,		/* our policy: frames that wait for the switch to read them */
+	NAT_QUEUE_HIGH_BYTES = NAT_QUEUE_BYTES / 4,	/* above it the host's sockets are not read */
+	NAT_LINE_BYTES = 200,			/* of an error message */
 };
 
 struct nat_options {
-	int fd;				/* the connected stream socket */
-	bool ipv4, ipv6;
-	bool host;			/* the host's loopback can be reached through the gateway's address */
-	bool sandbox;			/* system call filter */
-	struct in_addr net4;
-	uint8_t prefix4;		/* 8 … 27 */
-	struct in6_addr net6;		/* a /64 */
+	int fd;				/* the stream's, inherited */
+	struct in_addr net, mask;	/* the guests' IPv4 network */
+	struct in6_addr prefix;		/* the guests' IPv6 network, /64 */
+	unsigned mtu;			/* 576 … 65521 */
+	bool host_loopback;		/* the gateway's address stands for the host's loopback */
+	bool help;
 };
 
-enum nat_parsed { NAT_RUN, NAT_HELP, NAT_BAD };
-/* BAD: said why on standard error. */
-enum nat_parsed nat_options_parse(struct nat_options *o, int argc, char **argv);
-void nat_usage(void);
+/* false: *why says what is wrong with the command line. */
+bool nat_options_parse(struct nat_options *o, int argc, char **argv, char why[NAT_LINE_BYTES]);
+extern const char nat_usage[];
 
-/* ---- the socket to the switch ---- */
+/* ---- framing.c: both directions of the stream: 4 bytes of length, big-endian, then the frame ---- */
 
-struct nat_stream;
+struct nat_stream {
+	int fd;				/* borrowed, non-blocking */
+	uint8_t *in, *out;		/* owned */
+	size_t in_used;
+	size_t out_begin, out_end;	/* what of out is still to be sent */
+	uint64_t dropped;		/* frames for the switch that found the queue full */
+};
 
-int nat_stream_create(int fd, struct nat_stream **out) __attribute__((warn_unused_result));
-/* Closes the socket. NULL is fine. */
-void nat_stream_destroy(struct nat_stream *s);
-int nat_stream_fd(const struct nat_stream *s);
-/* Queues a frame; when the queue is full the frame is lost and counted. */
-void nat_stream_send(struct nat_stream *s, const void *frame, size_t n);
-/* There is something to send. */
-bool nat_stream_pending(const struct nat_stream *s);
-/* … so much that nothing should be added for now. */
-bool nat_stream_full(const struct nat_stream *s);
-/* Sends what the socket takes. 0, or -errno if the connection is lost. */
-int nat_stream_flush(struct nat_stream *s) __attribute__((warn_unused_result));
+/* -ENOMEM. */
+int nat_stream_init(struct nat_stream *s, int fd);
+void nat_stream_free(struct nat_stream *s);
 /*
- * Reads once and hands over each whole frame, in its own memory for the call. 0; -ECONNRESET: the
- * switch closed; -EPROTO: an impossible length; another -errno: the connection is lost.
+ * Reads once and hands each whole frame to take(). 0; -EPIPE: the switch is gone; -EPROTO: a length that cannot be;
+ * other -errno.
  */
-int nat_stream_receive(struct nat_stream *s, void (*frame)(void *cookie, const uint8_t *p, size_t n),
-		       void *cookie) __attribute__((warn_unused_result));
+int nat_stream_read(struct nat_stream *s, void (*take)(void *cookie, const uint8_t *frame, size_t bytes), void *cookie);
+/* Queues a frame for the switch; false, and counted, if there is no room. */
+bool nat_stream_put(struct nat_stream *s, const void *frame, size_t bytes);
+/* Sends what it can. 0 or -errno. */
+int nat_stream_flush(struct nat_stream *s);
+static inline size_t nat_stream_queued(const struct nat_stream *s) { return s->out_end - s->out_begin; }
 
-/* ---- the network behind it ---- */
+/* ---- network.c: libslirp ---- */
 
-struct nat_net;
+struct nat_network;
 
-/* stream is borrowed: it outlives the network. -EINVAL: libslirp refuses the addresses. */
-int nat_net_create(const struct nat_options *o, struct nat_stream *stream, struct nat_net **out)
-	__attribute__((warn_unused_result));
-void nat_net_destroy(struct nat_net *net);
-/* Until the connection ends: -ECONNRESET if the switch closed it, another -errno otherwise. */
-int nat_net_run(struct nat_net *net) __attribute__((warn_unused_result));
-
-/* ---- what the process gives up ---- */
-
-/* Keeps standard streams and fd, which becomes *out; closes all other descriptors. */
-int nat_close_others(int fd, int *out) __attribute__((warn_unused_result));
-/* Gives up user, groups, capabilities and the way back; ends with its parent. */
-int nat_drop_privileges(void) __attribute__((warn_unused_result));
-/* Only system calls that the NAT needs from here on. -ENOTSUP: not built in. */
-int nat_filter_system_calls(void) __attribute__((warn_unused_result));
+/* NULL if libslirp does not take the configuration. Frames for the switch go to stream (borrowed). */
+struct nat_network *nat_network_create(const struct nat_options *o, struct nat_stream *stream);
+void nat_network_destroy(struct nat_network *n);
+void nat_network_input(struct nat_network *n, const uint8_t *frame, size_t bytes);
+/*
+ * Waits for the stream and, unless it is backed up, for the host's sockets and timers; does what is ready. *stream_events: what poll() said of
+ * the stream. 0 or -errno.
+ */
+int nat_network_wait(struct nat_network *n, short *stream_events);
 
 #endif

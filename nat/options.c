@@ -7,147 +7,132 @@
 
 #include "nat/nat.h"
 
-enum {
-	PREFIX4_MIN = 8,
-	PREFIX4_MAX = 27,		/* .15 and 16 leases must fit in */
-};
+const char nat_usage[] =
+	"usage: hvnet-nat --fd N [option…]\n"
+	"User-mode NAT with DHCP and DNS for a virtual switch; hvnetd starts it.\n"
+	"\n"
+	"  --fd N                 connected stream socket to the switch (QEMU's -netdev stream framing)\n"
+	"  --ipv4-net ADDR/LEN    the guests' network, LEN 8 to 24 (default 10.0.2.0/24):\n"
+	"                         gateway .2, DNS .3, DHCP from .15\n"
+	"  --ipv6-net PREFIX/64   the guests' IPv6 network (default fd68:766e:6574::/64): gateway ::2, DNS ::3\n"
+	"  --mtu BYTES            of the NAT's own interface, 576 to 65521 (default 1500)\n"
+	"  --no-host-loopback     the gateway's address does not lead to the host's own loopback\n"
+	"  --help                 this text\n";
 
-enum { OPT_FD = 256, OPT_NET4, OPT_NET6, OPT_NO4, OPT_NO6, OPT_NO_HOST, OPT_NO_SANDBOX, OPT_HELP };
-
-static const struct option long_options[] = {
-	{ "fd", required_argument, NULL, OPT_FD },
-	{ "ipv4-net", required_argument, NULL, OPT_NET4 },
-	{ "ipv6-net", required_argument, NULL, OPT_NET6 },
-	{ "no-ipv4", no_argument, NULL, OPT_NO4 },
-	{ "no-ipv6", no_argument, NULL, OPT_NO6 },
-	{ "no-host", no_argument, NULL, OPT_NO_HOST },
-	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-void nat_usage(void)
-{
-	puts("usage: hvnet-nat --fd N [options]\n"
-	     "User-mode NAT behind a connected stream socket (QEMU's -netdev stream framing).\n"
-	     "  --fd N                  the socket's descriptor\n"
-	     "  --ipv4-net ADDRESS/LEN  default 10.0.2.0/24; .2 gateway and host, .3 DNS, .15 … by DHCP\n"
-	     "  --ipv6-net PREFIX/64    default fd00::/64; ::2 host, ::3 DNS\n"
-	     "  --no-ipv4, --no-ipv6    without that version\n"
-	     "  --no-host               guests cannot reach the host's loopback addresses\n"
-	     "  --no-sandbox            no system call filter\n"
-	     "  --help                  this text");
-}
-
-static bool parse_number(const char *s, long min, long max, long *out)
+static bool parse_number(const char *s, unsigned long low, unsigned long high, unsigned long *out)
 {
 	char *end;
-	long v = strtol(s, &end, 10);
+	unsigned long v = strtoul(s, &end, 10);
 
-	if (end == s || *end || v < min || v > max)
+	if (*s < '0' || *s > '9' || *end || v < low || v > high)
 		return false;
 	*out = v;
 	return true;
 }
 
-/* "ADDRESS/LEN"; the address as text goes to addr. */
-static bool split(const char *s, char *addr, size_t bytes, long min, long max, long *prefix)
+/* "ADDR/LEN" */
+static bool parse_net(const char *s, int family, void *addr, unsigned long low, unsigned long high, unsigned long *len)
 {
+	char text[INET6_ADDRSTRLEN];
 	const char *slash = strchr(s, '/');
 
-	if (!slash || (size_t)(slash - s) >= bytes)
+	if (!slash || (size_t)(slash - s) >= sizeof(text))
 		return false;
-	memcpy(addr, s, (size_t)(slash - s));
-	addr[slash - s] = '\0';
-	return parse_number(slash + 1, min, max, prefix);
+	memcpy(text, s, (size_t)(slash - s));
+	text[slash - s] = '\0';
+	return inet_pton(family, text, addr) == 1 && parse_number(slash + 1, low, high, len);
 }
 
-static bool parse_net4(const char *s, struct nat_options *o)
+static bool parse_ipv4(struct nat_options *o, const char *s)
 {
-	char addr[INET_ADDRSTRLEN];
+	unsigned long len;
 	struct in_addr net;
-	long prefix;
+	uint32_t mask;
 
-	if (!split(s, addr, sizeof(addr), PREFIX4_MIN, PREFIX4_MAX, &prefix) ||
-	    inet_pton(AF_INET, addr, &net) != 1 || ntohl(net.s_addr) << prefix)
+	if (!parse_net(s, AF_INET, &net, 8, 24, &len))
 		return false;
-	o->net4 = net;
-	o->prefix4 = (uint8_t)prefix;
+	mask = 0xffffffffu << (32 - len);
+	if (ntohl(net.s_addr) & ~mask)
+		return false;
+	o->net = net;
+	o->mask.s_addr = htonl(mask);
 	return true;
 }
 
-static bool parse_net6(const char *s, struct nat_options *o)
+static bool parse_ipv6(struct nat_options *o, const char *s)
 {
-	static const uint8_t zeros[8];
-	char addr[INET6_ADDRSTRLEN];
-	struct in6_addr net;
-	long prefix;
+	static const uint8_t zero[8];
+	unsigned long len;
+	struct in6_addr prefix;
 
-	if (!split(s, addr, sizeof(addr), 64, 64, &prefix) || inet_pton(AF_INET6, addr, &net) != 1 ||
-	    memcmp(net.s6_addr + 8, zeros, 8) || net.s6_addr[0] == 0xff || net.s6_addr[0] == 0xfe)
+	if (!parse_net(s, AF_INET6, &prefix, 64, 64, &len) || memcmp(prefix.s6_addr + 8, zero, 8))
 		return false;
-	o->net6 = net;
+	o->prefix = prefix;
 	return true;
 }
 
-static bool bad(const char *why, const char *what)
+bool nat_options_parse(struct nat_options *o, int argc, char **argv, char why[NAT_LINE_BYTES])
 {
-	fprintf(stderr, "hvnet-nat: %s \"%s\"; try --help\n", why, what);
-	return false;
-}
-
-static bool take(struct nat_options *o, int c)
-{
-	long v;
-
-	switch (c) {
-	case OPT_FD:
-		if (!parse_number(optarg, 0, 1 << 20, &v))
-			return bad("not a descriptor:", optarg);
-		o->fd = (int)v;
-		return true;
-	case OPT_NET4:
-		return parse_net4(optarg, o) || bad("not an IPv4 network of 8 … 27 bits:", optarg);
-	case OPT_NET6:
-		return parse_net6(optarg, o) || bad("not an IPv6 prefix of 64 bits:", optarg);
-	case OPT_NO4:
-		o->ipv4 = false;
-		return true;
-	case OPT_NO6:
-		o->ipv6 = false;
-		return true;
-	case OPT_NO_HOST:
-		o->host = false;
-		return true;
-	case OPT_NO_SANDBOX:
-		o->sandbox = false;
-		return true;
-	}
-	return false;			/* getopt has said why */
-}
-
-enum nat_parsed nat_options_parse(struct nat_options *o, int argc, char **argv)
-{
+	static const struct option options[] = {
+		{ "fd", required_argument, NULL, 'f' },
+		{ "ipv4-net", required_argument, NULL, '4' },
+		{ "ipv6-net", required_argument, NULL, '6' },
+		{ "mtu", required_argument, NULL, 'm' },
+		{ "no-host-loopback", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	unsigned long v;
 	int c;
 
-	*o = (struct nat_options){ .fd = -1, .ipv4 = true, .ipv6 = true, .host = true, .sandbox = true };
-	if (!parse_net4("10.0.2.0/24", o) || !parse_net6("fd00::/64", o))
-		abort();
-	optind = 0;
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
-		if (c == OPT_HELP)
-			return NAT_HELP;
-		if (!take(o, c))
-			return NAT_BAD;
+	*o = (struct nat_options){ .fd = -1, .mtu = 1500, .host_loopback = true };
+	parse_ipv4(o, "10.0.2.0/24");
+	parse_ipv6(o, "fd68:766e:6574::/64");
+	optind = 0;	/* from the beginning, also for a second command line */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		bool good = true;
+		int last = optind - 1;
+
+		switch (c) {
+		case 'f':
+			good = parse_number(optarg, 0, 1 << 20, &v);
+			if (good)
+				o->fd = (int)v;
+			break;
+		case '4':
+			good = parse_ipv4(o, optarg);
+			break;
+		case '6':
+			good = parse_ipv6(o, optarg);
+			break;
+		case 'm':
+			good = parse_number(optarg, 576, 65521, &v);
+			if (good)
+				o->mtu = (unsigned)v;
+			break;
+		case 'l':
+			o->host_loopback = false;
+			break;
+		case 'h':
+			o->help = true;
+			return true;
+		default:
+			snprintf(why, NAT_LINE_BYTES, "'%s' is not an option, or its value is missing", argv[last]);
+			return false;
+		}
+		if (!good) {
+			snprintf(why, NAT_LINE_BYTES, "'%s' is not a value that the option before it takes", optarg);
+			return false;
+		}
 	}
-	if (optind < argc) {
-		bad("not an option:", argv[optind]);
-		return NAT_BAD;
+	if (optind != argc) {
+		snprintf(why, NAT_LINE_BYTES, "'%s' is not an option", argv[optind]);
+		return false;
 	}
-	if (o->fd < 0 || (!o->ipv4 && !o->ipv6)) {
-		fprintf(stderr, "hvnet-nat: %s; try --help\n", o->fd < 0 ? "--fd is missing" :
-			"one IP version must be left");
-		return NAT_BAD;
+	if (o->fd < 0) {
+		snprintf(why, NAT_LINE_BYTES, "--fd is missing");
+		return false;
 	}
-	return NAT_RUN;
+	return true;
 }
