@@ -124,10 +124,19 @@ static void synic_deliver(struct vmbus *bus, uint32_t vp)
 	synic_interrupt(bus, vp);
 }
 
+/* Event flags that could not be set when a device rang. */
+static void signal_owed(struct vmbus *bus)
+{
+	for (uint32_t id = 1; id < VMBUS_RELIDS && bus->relids; id++)
+		if (bus->relid[id] && bus->relid[id]->signal_owed)
+			vmbus_channel_signal(bus->relid[id]);
+}
+
 void synic_deliver_all(struct vmbus *bus)
 {
 	for (uint32_t i = 0; i < bus->vps; i++)
 		synic_deliver(bus, i);
+	signal_owed(bus);
 }
 
 void synic_send(struct vmbus *bus, uint32_t vp, const void *payload, uint32_t bytes)
@@ -182,9 +191,7 @@ bool synic_set_flag(struct vmbus *bus, uint32_t vp, uint32_t flag)
 static void synic_changed(struct vmbus *bus, uint32_t vp)
 {
 	synic_deliver(bus, vp);
-	for (uint32_t id = 1; id < VMBUS_RELIDS && bus->relids; id++)
-		if (bus->relid[id] && bus->relid[id]->signal_owed)
-			vmbus_channel_signal(bus->relid[id]);
+	signal_owed(bus);
 }
 
 void vmbus_synic_set_scontrol(struct vmbus *bus, uint32_t vp, uint64_t value)
