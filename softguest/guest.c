@@ -113,9 +113,10 @@ static int note(struct softguest *g, int ret)
 static void write_vp(void *opaque, uint32_t vp, uint32_t reg, uint64_t value)
 {
 	struct softguest *g = opaque;
-	unsigned size = reg == HVNET_BRIDGE_VP_SIMP || reg == HVNET_BRIDGE_VP_SIEFP ? 8 : 4;
+	const unsigned size = reg == HVNET_BRIDGE_VP_SIMP || reg == HVNET_BRIDGE_VP_SIEFP ? 8 : 4;
 
-	note(g, vfuc_bar_write(g->vfuc, HVNET_BRIDGE_BAR_REGS, HVNET_BRIDGE_VP(vp) + reg, size, value));
+	if (g->vfuc)	/* else it is being taken apart */
+		note(g, vfuc_bar_write(g->vfuc, HVNET_BRIDGE_BAR_REGS, HVNET_BRIDGE_VP(vp) + reg, size, value));
 }
 
 static uint16_t post_message(void *opaque, uint64_t gpa)
@@ -414,12 +415,22 @@ int softguest_reset(struct softguest *g)
 	return ret ? ret : start(g);
 }
 
+/* Who starts again at once may be faster than the host, which still takes the one before for alive. */
+static int connect_socket(struct softguest *g, const char *socket_path)
+{
+	int ret;
+
+	for (unsigned tries = 0; (ret = vfuc_connect(socket_path, NULL, &g->vfuc)) == -EBUSY && tries < 100; tries++)
+		usleep(10000);
+	return ret;
+}
+
 static int attach(struct softguest *g, const char *socket_path, uint64_t ram_bytes)
 {
 	int ret = vfuc_ram_create(ram_bytes, &g->ram);
 
 	if (!ret)
-		ret = vfuc_connect(socket_path, NULL, &g->vfuc);
+		ret = connect_socket(g, socket_path);
 	if (!ret)
 		ret = vfuc_attach(g->vfuc, &g->ram);
 	if (!ret)
@@ -464,6 +475,7 @@ void softguest_destroy(struct softguest *g)
 	vfuc_close(g->vfuc);
 	g->vfuc = NULL;
 	forget_nics(g);
+	vmbus_client_destroy(g->bus);
 	free(g->used);
 	vfuc_ram_destroy(&g->ram);
 	free(g);
