@@ -438,10 +438,15 @@ static void world_open(struct world *w, uint32_t ring_pages)
 {
 	struct vmbus *b = &w->bus;
 
-	world_unmap_rings(w);
-	b->ring_pages = ring_pages;
-	b->to_host_base = world_map_ring(ring_pages);
-	b->to_guest_base = world_map_ring(ring_pages);
+	if (b->to_host_base && b->ring_pages == ring_pages) {
+		memset(b->to_host_base, 0, 4096);
+		memset(b->to_guest_base, 0, 4096);
+	} else {
+		world_unmap_rings(w);
+		b->ring_pages = ring_pages;
+		b->to_host_base = world_map_ring(ring_pages);
+		b->to_guest_base = world_map_ring(ring_pages);
+	}
 	if (vmbus_ring_out_init(&b->to_host, b->to_host_base, ring_pages) ||
 	    vmbus_ring_in_init(&b->ch.in, b->to_host_base, ring_pages) ||
 	    vmbus_ring_out_init(&b->ch.out, b->to_guest_base, ring_pages) ||
