@@ -108,7 +108,8 @@ static void job_child(const char *command, int out)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setpgid(0, 0);
-	dup2(null, STDIN_FILENO);
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
@@ -300,7 +301,7 @@ int agent_service(void)
 	struct utsname u;
 	sigset_t child;
 	char hello[128];
-	int sigfd;
+	int sigfd, n;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
@@ -313,7 +314,8 @@ int agent_service(void)
 		usleep(50000);
 	}
 	uname(&u);
-	port_write(hello, (size_t)snprintf(hello, sizeof(hello), "hello %s\n", u.release));
+	n = snprintf(hello, sizeof(hello), "hello %s\n", u.release);
+	port_write(hello, (size_t)n);
 	for (;;)
 		service_round(sigfd);
 }

@@ -157,8 +157,9 @@ int agent_tcp_serve(int argc, char **argv)
 	socklen_t length = agent_address(argc > 2 ? argv[2] : "::", port, &at);
 	int one = 1, listener = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(listener, (struct sockaddr *)&at, length) || listen(listener, 128)) {
+	if (listener >= 0)
+		setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (listener < 0 || bind(listener, (struct sockaddr *)&at, length) || listen(listener, 128)) {
 		perror("agent: tcp-serve");
 		return 1;
 	}

@@ -30,9 +30,11 @@ static int bound_socket(const char *address, const char *port)
 	socklen_t length = agent_address(address, (uint16_t)agent_number(port, 65535), &at);
 	int megabyte = 1 << 20, one = 1, fd = socket(at.ss_family, SOCK_DGRAM, 0);
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &megabyte, sizeof(int));
-	if (bind(fd, (struct sockaddr *)&at, length)) {
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &megabyte, sizeof(int));
+	}
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, length)) {
 		perror("agent: udp: bind");
 		exit(2);
 	}
@@ -151,6 +153,10 @@ int agent_udp_send(int argc, char **argv)
 	count = (unsigned)agent_number(argv[4], 100000000);
 	interval_us = argc > 5 ? (unsigned)agent_number(argv[5], 1000000) : 0;
 	fd = socket(to.ss_family, SOCK_DGRAM, 0);
+	if (fd < 0) {
+		perror("agent: udp-send: socket");
+		return 2;
+	}
 	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one));
 	fill(datagram, size);
 	for (unsigned i = 0; i < count; i++) {

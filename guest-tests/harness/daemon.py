@@ -25,7 +25,7 @@ class Daemon:
         self.folder = folder
         self.runtime = folder / "hvnetd"
         self.runtime.mkdir(mode=0o700)
-        self.socket = self.runtime / "control.sock"
+        self.socket = self.runtime / "control"
         self.log = folder / "hvnetd.log"
         self.child = procs.Child("hvnetd", [
             paths.require(paths.HVNETD, "make"), "--runtime-dir", self.runtime,
@@ -48,7 +48,7 @@ class Daemon:
     def alive(self) -> bool:
         return self.child.alive()
 
-    def ctl(self, *words: str) -> object:
+    def ctl(self, *words: str) -> dict:
         """hvnetctl's answer as data."""
         said = subprocess.run([paths.HVNETCTL, "--socket", self.socket, "--json", *words],
                               text=True, capture_output=True, timeout=10)
@@ -58,10 +58,12 @@ class Daemon:
 
     def versions(self, mac: str) -> str:
         """What the adapter of this address has negotiated: "VMBus 5.3, NVSP 6.1"."""
-        adapters = self.ctl("adapter", "show")
-        for one in adapters if isinstance(adapters, list) else adapters.get("adapters", []):
-            if one.get("mac", "").lower() == mac:
-                return f"VMBus {one.get('vmbus_version', '?')}, NVSP {one.get('nvsp_version', '?')}"
+        for adapter in self.ctl("adapter", "show")["adapters"]:
+            if adapter["mac"].lower() == mac:
+                guest = adapter.get("guest", {})
+                vms = {vm["name"]: vm for vm in self.ctl("vm", "show")["vms"]}
+                bus = vms.get(adapter["vm"], {}).get("vmbus_version", "none")
+                return f"VMBus {bus}, NVSP {guest.get('nvsp_version', 'none')}"
         return "(no such adapter)"
 
     def stop(self) -> None:

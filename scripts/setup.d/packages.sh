@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES=(
 	gcc make pkg-config libc6-dev binutils flex bison bc
-	liburing-dev libslirp-dev libjansson-dev libpcap-dev libseccomp-dev libcap-ng-dev
+	liburing-dev libslirp-dev libglib2.0-dev libjansson-dev libpcap-dev libseccomp-dev libcap-ng-dev
 	libsystemd-dev libcunit1-dev
 	python3 ca-certificates
 )
@@ -12,7 +12,7 @@ TEST_PACKAGES=(
 	util-linux netcat-openbsd
 )
 # busybox is the guests' user land; libelf and libssl are what a kernel's build tools link to.
-GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils python3 ethtool)
+GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils pahole python3 ethtool)
 
 as_root() {
 	if [ "$EUID" -eq 0 ]; then

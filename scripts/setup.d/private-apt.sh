@@ -50,7 +50,7 @@ apt_world() {
 		Dir::State::status "$dir/status";
 		Dir::Cache "$dir/cache";
 		APT::Architecture "amd64";
-		APT::Sandbox::User "$(id -un)";
+		APT::Sandbox::User "$(id -un 2>/dev/null || true)";
 		APT::Install-Recommends "false";
 		APT::Update::Post-Invoke { };
 		Acquire::Languages "none";

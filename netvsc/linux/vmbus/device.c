@@ -82,6 +82,11 @@ RING_ATTR(inbound, in_write_index, current_write_index);
 RING_ATTR(inbound, in_read_bytes_avail, bytes_avail_toread);
 RING_ATTR(inbound, in_write_bytes_avail, bytes_avail_towrite);
 
+/*
+ * driver_override. Kernels from 6.12.100 or so have moved it from each bus to the driver core: hv_device has lost
+ * its member, the core makes the attribute and frees the name. Kbuild looks for the member.
+ */
+#ifdef HVB_DEVICE_HAS_OVERRIDE
 static ssize_t driver_override_show(struct device *d, struct device_attribute *attr, char *buf)
 {
 	struct hv_device *dev = device_to_hv_device(d);
@@ -100,6 +105,29 @@ static ssize_t driver_override_store(struct device *d, struct device_attribute *
 	return err ?: n;
 }
 static DEVICE_ATTR_RW(driver_override);
+
+/* Above 0: it names this driver; 0: another; below 0: there is none. */
+static int match_override(struct device *d, MATCH_DRIVER *driver)
+{
+	const struct hv_device *dev = device_to_hv_device(d);
+
+	return dev->driver_override ? !strcmp(dev->driver_override, driver->name) : -1;
+}
+
+static void free_override(struct hv_device *dev)
+{
+	kfree(dev->driver_override);
+}
+#else
+static int match_override(struct device *d, MATCH_DRIVER *driver)
+{
+	return device_match_driver_override(d, driver);
+}
+
+static void free_override(struct hv_device *dev)
+{
+}
+#endif
 
 static struct attribute *device_attrs[] = {
 	&dev_attr_id.attr,
@@ -122,7 +150,9 @@ static struct attribute *device_attrs[] = {
 	&dev_attr_in_write_index.attr,
 	&dev_attr_in_read_bytes_avail.attr,
 	&dev_attr_in_write_bytes_avail.attr,
+#ifdef HVB_DEVICE_HAS_OVERRIDE
 	&dev_attr_driver_override.attr,
+#endif
 	NULL
 };
 ATTRIBUTE_GROUPS(device);
@@ -144,9 +174,10 @@ static int bus_match(struct device *d, MATCH_DRIVER *driver)
 {
 	const struct hv_driver *drv = drv_to_hv_drv(driver);
 	const struct hv_device *dev = device_to_hv_device(d);
+	int override = match_override(d, driver);
 
-	if (dev->driver_override)
-		return !strcmp(dev->driver_override, driver->name);
+	if (override >= 0)
+		return override;
 	return !drv->hvsock && find_id(drv, &dev->dev_type);
 }
 
@@ -205,6 +236,9 @@ static struct bus_type vmbus_bus = {
 	.remove = bus_remove,
 	.shutdown = bus_shutdown,
 	.dev_groups = device_groups,
+#ifndef HVB_DEVICE_HAS_OVERRIDE
+	.driver_override = true,
+#endif
 };
 
 int hvb_bus_init(void)
@@ -227,7 +261,7 @@ static void release_device(struct device *d)
 
 	if (dev->channel)
 		hvb_free_channel(dev->channel);
-	kfree(dev->driver_override);
+	free_override(dev);
 	kfree(dev);
 	if (atomic_dec_and_test(&hvb.devices))
 		wake_up(&hvb.no_devices);
