@@ -4,8 +4,8 @@
  * socket, into the server with a device behind it that does all a device may do.
  *
  * The input is a list of steps. A step's first byte: bits 0-2 which descriptors come along, bit 3
- * a whole message whose header is made here, otherwise bytes as they are; bit 7 of the input's first
- * step: begin without an agreed version. Then
+ * a whole message whose header is made here, otherwise bytes as they are; bit 7 of the input's
+ * first step: begin without an agreed version. Then
  *   message: command (1 byte), flags (1), payload length (2, little-endian), payload
  *   bytes:   length (2), bytes
  */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The sequences that QEMU sends, over a real socket, as far as a driver gets: attach, reset, boot. */
+/*
+ * The sequences that QEMU sends, over a real socket, as far as a driver gets: attach, reset,
+ * boot.
+ */
 #include <sys/eventfd.h>
 
 #include "vfio-user/test_dev.h"

@@ -24,7 +24,7 @@ static struct vfu_dev_desc good(void)
 
 static uint32_t read32(const struct vfu_config *c, uint32_t at)
 {
-	le32 v;
+	le32 v = { { 0 } };
 
 	vfu_config_read(c, at, 4, v.b);
 	return le32_get(v);

@@ -18,7 +18,10 @@ static void close_fds(struct vfu_fds *f)
 	f->n = 0;
 }
 
-/* Has `again` run in the next round. Without memory for that the socket is hung up, which wakes us too. */
+/*
+ * Has `again` run in the next round. Without memory for that the socket is hung up, which wakes
+ * us too.
+ */
 static void call_again(struct vfu_conn *c)
 {
 	if (hv_timer_arm(c->loop, &c->again, 0)) {

@@ -92,8 +92,8 @@ void vfu_conn_reply(struct vfu_conn *c, const struct vfu_message *m, int error,
 		    const void *payload, size_t n);
 
 /*
- * What came from the socket: n bytes and descriptors, which are taken over. The bytes must fit behind what
- * is in the buffer. For the fuzz target too.
+ * What came from the socket: n bytes and descriptors, which are taken over. The bytes must fit
+ * behind what is in the buffer. For the fuzz target too.
  */
 void vfu_conn_feed(struct vfu_conn *c, const uint8_t *bytes, size_t n, const int *fds,
 		   unsigned num_fds);

@@ -70,7 +70,10 @@ int vfu_dev_attach(struct vfu_dev *dev, struct vfu_conn *c, size_t xfer_max)
 	return 0;
 }
 
-/* Everything that the client brought goes; the device is told in the order in which it learnt of it, backwards. */
+/*
+ * Everything that the client brought goes; the device is told in the order in which it learnt of
+ * it, backwards.
+ */
 static void client_lost(struct vfu_dev *dev)
 {
 	dev->client = NULL;
@@ -110,7 +113,9 @@ static bool accept_one(struct vfu_dev *dev)
 		return true;
 	}
 	if (fd < 0 || vfu_conn_create(dev, dev->loop, &dev->stats, fd, &c)) {
-		/* Out of descriptors or memory: look again later instead of at once and for ever. */
+		/*
+		 * Out of descriptors or memory: look again later instead of at once and for ever.
+		 */
 		vfu_refuse(&dev->stats, VFU_C_ACCEPT_FAILED, fd < 0 ? -errno : -ENOMEM);
 		if (!hv_timer_arm(dev->loop, &dev->accept_pause, hv_now_ns() + VFU_ACCEPT_PAUSE_NS))
 			hv_watch_stop(&dev->listen_watch);

@@ -3,8 +3,8 @@
  * The client's DMA maps: a table sorted by guest address, and the files behind it. One thread, the
  * function's loop; time comes in as an argument.
  *
- * A file's mapping outlives its last range a little (VFU_DMA_LINGER_NS): during boot, QEMU takes all
- * of RAM away and brings it back several times within a millisecond.
+ * A file's mapping outlives its last range a little (VFU_DMA_LINGER_NS): during boot, QEMU takes
+ * all of RAM away and brings it back several times within a millisecond.
  */
 #ifndef HVNET_VFIO_USER_DMA_H
 #define HVNET_VFIO_USER_DMA_H
@@ -15,7 +15,10 @@
 enum {
 	VFU_DMA_MAX_MAPS = 65535,	/* what QEMU assumes unless told less */
 	VFU_DMA_MAX_FILES = 64,		/* our policy: memory backends and DIMMs of one machine */
-	/* Separate kernel mappings by vfu_dma_map_pages(); a quarter of vm.max_map_count's default. */
+	/*
+	 * Separate kernel mappings by vfu_dma_map_pages(); a quarter of vm.max_map_count's
+	 * default.
+	 */
 	VFU_DMA_MAX_PIECES = 16384,
 	VFU_DMA_MAX_COPIES = 4,
 	VFU_PAGE = 4096,
@@ -72,7 +75,9 @@ const struct vfu_map *vfu_dma_find(struct vfu_dma *d, uint64_t address);
 /* Bytes from address on that follow each other in maps with the wanted right, at most size. */
 uint64_t vfu_dma_reach(struct vfu_dma *d, uint64_t address, uint64_t size, bool write);
 
-/* Lets go of files that have been idle long enough; when the next one will be, 0 if none is idle. */
+/*
+ * Lets go of files that have been idle long enough; when the next one will be, 0 if none is idle.
+ */
 uint64_t vfu_dma_expire(struct vfu_dma *d, uint64_t now_ns);
 /* Unlinks lost files from their ranges (host becomes NULL); true if a new loss was found. */
 bool vfu_dma_check_lost(struct vfu_dma *d);

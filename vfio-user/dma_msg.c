@@ -29,7 +29,10 @@ static bool can_send(const struct vfu_dma_msgs *q)
 		(q->layout >= VFU_LAYOUT_SPEC && q->num_flying < VFU_DMA_MSG_FLIGHT));
 }
 
-/* The timer drives everything that is not a reply: sending, so that no start has side effects on others, and time-outs. */
+/*
+ * The timer drives everything that is not a reply: sending, so that no start has side effects on
+ * others, and time-outs.
+ */
 static void set_timer(struct vfu_dma_msgs *q)
 {
 	uint64_t due = q->layout == VFU_LAYOUT_PROBING ? q->probe_deadline_ns : UINT64_MAX;
@@ -212,7 +215,10 @@ static void probe_reply(struct vfu_dma_msgs *q, const struct vfu_message *m)
 	pump(q);
 }
 
-/* Where a read's data lies in a good reply, NULL if the reply is not good. A write has none, so any. */
+/*
+ * Where a read's data lies in a good reply, NULL if the reply is not good. A write has none, so
+ * any.
+ */
 static const uint8_t *check_reply(const struct vfu_dma_msgs *q, const struct vfu_transfer *t,
 				  const struct vfu_message *m)
 {

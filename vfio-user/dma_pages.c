@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Scattered guest pages made contiguous in our address space: rings and buffers that a guest
- * describes by frame numbers. One kernel mapping per run of pages that follow each other in the same
- * file, so the usual guest allocation costs a few; several copies behind each other let a ring's
- * reader or writer run over the end without looking.
+ * describes by frame numbers. One kernel mapping per run of pages that follow each other in the
+ * same file, so the usual guest allocation costs a few; several copies behind each other let a
+ * ring's reader or writer run over the end without looking.
  */
 #include <errno.h>
 #include <stdlib.h>

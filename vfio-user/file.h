@@ -27,8 +27,8 @@ struct vfu_file {
 
 /*
  * The mapping of the file behind fd, which stays the caller's. It must be a regular file on tmpfs
- * or hugetlbfs (anything else could make a page fault wait for somebody), hold [offset, offset + size)
- * and be open for what is wanted. On failure *why names the reason. A file that was lost is
+ * or hugetlbfs (anything else could make a page fault wait for somebody), hold [offset, offset +
+ * size) and be open for what is wanted. On failure *why names the reason. A file that was lost is
  * mapped anew.
  */
 int vfu_file_get(int fd, bool write, uint64_t offset, uint64_t size, uint64_t max_bytes,

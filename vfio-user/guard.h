@@ -6,8 +6,8 @@
  * mapping, not the page: a hostile client could otherwise have us make one map entry per page until
  * the process's limit is reached, and then nothing could be replaced any more.
  *
- * Process-wide; all calls from any thread. The handler is installed by the first guarded mapping and
- * passes on what lies outside guarded mappings to whoever handled SIGBUS before.
+ * Process-wide; all calls from any thread. The handler is installed by the first guarded mapping
+ * and passes on what lies outside guarded mappings to whoever handled SIGBUS before.
  */
 #ifndef HVNET_VFIO_USER_GUARD_H
 #define HVNET_VFIO_USER_GUARD_H

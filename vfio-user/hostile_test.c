@@ -196,7 +196,10 @@ static void consumes_posted_writes_in_order(void)
 	end(&f);
 }
 
-/* More messages in one piece than the loop takes in one go: the rest must not wait for more input. */
+/*
+ * More messages in one piece than the loop takes in one go: the rest must not wait for more
+ * input.
+ */
 static void handles_a_burst_to_its_end(void)
 {
 	enum { WRITES = 1000 };
@@ -310,7 +313,7 @@ static void stops_serving_who_does_not_read(void)
 	dev_start(&f.d);
 	begin(&neighbour, NULL);
 	fd = raw_connect(f.d.path);
-	CU_ASSERT_EQUAL(send(fd, version, n, 0), n);
+	CU_ASSERT_EQUAL(send(fd, version, n, 0), (ssize_t)n);
 	for (uint16_t id = 0; id < 100; id++)
 		put(&s, id, VFU_CMD_REGION_READ, &a, sizeof(a));
 	for (int i = 0; i < 5000 && sent < (64u << 20); i++) {

@@ -309,17 +309,23 @@ int vfu_irqs_set(struct vfu_irqs *q, const struct vfu_wire_set_irqs *set, const 
 	return ret;
 }
 
+/* The vector of an index if it exists and somebody listens to it. */
+static struct vfu_vector *listening(struct vfu_irqs *q, uint32_t index, unsigned vector)
+{
+	struct vfu_vector *v = vector < q->count[index] ? &q->vector[index][vector] : NULL;
+
+	return v && v->fd >= 0 ? v : NULL;
+}
+
 int vfu_irqs_raise(struct vfu_irqs *q, unsigned vector)
 {
-	struct vfu_vector *v = NULL;
+	struct vfu_vector *v = listening(q, VFU_IRQ_MSIX, vector);
 
 	if (vector >= q->count[VFU_IRQ_MSI] && vector >= q->count[VFU_IRQ_MSIX])
 		return -EINVAL;
-	if (vector < q->count[VFU_IRQ_MSIX])
-		v = &q->vector[VFU_IRQ_MSIX][vector];
-	if ((!v || v->fd < 0) && vector < q->count[VFU_IRQ_MSI])
-		v = &q->vector[VFU_IRQ_MSI][vector];
-	if (v->fd < 0) {
+	if (!v)
+		v = listening(q, VFU_IRQ_MSI, vector);
+	if (!v) {
 		vfu_count(q->stats, VFU_C_IRQ_LOST);
 		return -ENOENT;
 	}

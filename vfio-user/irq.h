@@ -3,8 +3,8 @@
  * Interrupts towards the client: eventfds per index and vector, masks, and the level machinery of
  * INTx. The function's loop runs everything.
  *
- * INTx, client's view: an eventfd asserts the line; an UNMASK (message, or the unmask eventfd when KVM
- * takes part) says that the guest is done with it. Ours: a level and a mask.
+ * INTx, client's view: an eventfd asserts the line; an UNMASK (message, or the unmask eventfd
+ * when KVM takes part) says that the guest is done with it. Ours: a level and a mask.
  *
  *   level high, unmasked ──► write the eventfd, set the mask
  *   UNMASK: mask off; if the level is still high: again, but a little later (VFU_INTX_REFIRE_NS)

@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 /*
- * A non-blocking listening socket at path with exactly this mode; which file it is goes to *dev and *ino. A
- * socket there that nobody listens on is replaced. -EADDRINUSE: somebody does; -ENOTSOCK: it is
- * something else; other -errno.
+ * A non-blocking listening socket at path with exactly this mode; which file it is goes to *dev
+ * and *ino. A socket there that nobody listens on is replaced. -EADDRINUSE: somebody does;
+ * -ENOTSOCK: it is something else; other -errno.
  */
 int vfu_listen(const char *path, mode_t mode, int *fd, uint64_t *dev, uint64_t *ino)
 	__attribute__((warn_unused_result));

@@ -3,8 +3,8 @@
  * Regions: the BARs go to the device, apart from the MSI-X table and PBA, which are kept here;
  * configuration space goes to config.c. There is no ROM and no VGA region.
  *
- * QEMU keeps the MSI-X table itself and never shows it to us. The copy here serves other clients; the
- * PBA reads as zero because whoever holds the table also knows what is pending.
+ * QEMU keeps the MSI-X table itself and never shows it to us. The copy here serves other clients;
+ * the PBA reads as zero because whoever holds the table also knows what is pending.
  */
 #include <errno.h>
 #include <string.h>

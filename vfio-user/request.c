@@ -75,7 +75,8 @@ static int do_dma_map(struct vfu_call *call)
 }
 
 /*
- * QEMU names exactly what it mapped; others are met half-way: whatever lies inside the given range goes.
+ * QEMU names exactly what it mapped; others are met half-way: whatever lies inside the given
+ * range goes.
  */
 static int unmap_range(struct vfu_dev *dev, uint64_t address, uint64_t size)
 {

@@ -14,10 +14,9 @@ const char *vfu_counter_name(enum vfu_counter c)
 	return vfu_counter_names[c];
 }
 
-int vfu_refuse(struct vfu_stats *s, enum vfu_counter c, int error)
+void vfu_note_refusal(struct vfu_stats *s, enum vfu_counter c, int error)
 {
 	vfu_count(s, c);
 	hv_log_limited(&s->limit, HV_LOG_WARNING, "%s: refused: %s (%s)", s->name,
 		       vfu_counter_names[c], strerror(-error));
-	return error;
 }

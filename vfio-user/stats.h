@@ -88,7 +88,14 @@ static inline void vfu_count(struct vfu_stats *s, enum vfu_counter c)
 	s->count[c]++;
 }
 
-/* Counts and logs (rate-limited) why something is refused; returns error for the caller to pass up. */
-int vfu_refuse(struct vfu_stats *s, enum vfu_counter c, int error);
+/* Counts and logs (rate-limited) why something is refused. */
+void vfu_note_refusal(struct vfu_stats *s, enum vfu_counter c, int error);
+
+/* The same, and gives error back for the caller to pass up. */
+static inline int vfu_refuse(struct vfu_stats *s, enum vfu_counter c, int error)
+{
+	vfu_note_refusal(s, c, error);
+	return error;
+}
 
 #endif

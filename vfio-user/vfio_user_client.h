@@ -4,13 +4,13 @@
  * what QEMU sends in QEMU's order with QEMU's sizes, answers DMA_READ and DMA_WRITE, posts
  * writes to memory BARs, ends INTx on the next BAR access. Switches make it misbehave.
  *
- * Threads: a connection has one thread of its own that reads the socket, keeps replies for who waits
- * and answers DMA messages. All calls may come from any thread, several at a time, except
- * vfuc_close() (last) and the attach, reset and interrupt sequences (one thread). Calls block until the
- * server has answered, at most the time-out.
+ * Threads: a connection has one thread of its own that reads the socket, keeps replies for who
+ * waits and answers DMA messages. All calls may come from any thread, several at a time, except
+ * vfuc_close() (last) and the attach, reset and interrupt sequences (one thread). Calls block
+ * until the server has answered, at most the time-out.
  *
- * Errors: -errno. What the server answers comes out as it is (-EINVAL, -EEXIST, …); -ETIMEDOUT: it did
- * not answer; -EPIPE: it closed the connection.
+ * Errors: -errno. What the server answers comes out as it is (-EINVAL, -EEXIST, …); -ETIMEDOUT:
+ * it did not answer; -EPIPE: it closed the connection.
  */
 #ifndef HVNET_VFIO_USER_CLIENT_H
 #define HVNET_VFIO_USER_CLIENT_H
@@ -40,7 +40,10 @@ int vfuc_connect(const char *path, const struct vfuc_opts *opts, struct vfuc **o
 	__attribute__((warn_unused_result));
 /* Like the death of a QEMU: closes without a word. NULL is fine. */
 void vfuc_close(struct vfuc *c);
-/* Sends VERSION as QEMU does; json NULL: QEMU's text. The server's JSON goes to reply, may be NULL. */
+/*
+ * Sends VERSION as QEMU does; json NULL: QEMU's text. The server's JSON goes to reply, may be
+ * NULL.
+ */
 int vfuc_version(struct vfuc *c, const char *json, char *reply, size_t room);
 
 /* Guest RAM: a memfd, sealed as QEMU's memory-backend-memfd, mapped here. */
@@ -53,15 +56,18 @@ int vfuc_ram_create(uint64_t bytes, struct vfuc_ram *out) __attribute__((warn_un
 void vfuc_ram_destroy(struct vfuc_ram *ram);
 
 /*
- * DMA_MAP. flags: VFU_MAP_*; fd -1: without one. host: where this process has the range, for answers
- * to DMA messages; NULL: they fail with ENODEV. host outlives the connection or the unmap.
+ * DMA_MAP. flags: VFU_MAP_*; fd -1: without one. host: where this process has the range, for
+ * answers to DMA messages; NULL: they fail with ENODEV. host outlives the connection or the
+ * unmap.
  */
 int vfuc_map(struct vfuc *c, uint64_t address, uint64_t size, uint32_t flags, int fd,
 	     uint64_t offset, void *host);
 int vfuc_unmap(struct vfuc *c, uint64_t address, uint64_t size);
 /* What QEMU's pc machine maps before a guest runs: RAM around the ROM holes, ROMs without fd. */
 int vfuc_map_machine(struct vfuc *c, const struct vfuc_ram *ram);
-/* The maps and unmaps of a boot's firmware; ends with RAM whole but for the write-protected BIOS. */
+/*
+ * The maps and unmaps of a boot's firmware; ends with RAM whole but for the write-protected BIOS.
+ */
 int vfuc_boot_churn(struct vfuc *c, const struct vfuc_ram *ram);
 
 /*
@@ -82,7 +88,10 @@ unsigned vfuc_find_cap(struct vfuc *c, uint8_t id);
 /* Bytes of a BAR, after vfuc_attach(). */
 uint64_t vfuc_bar_bytes(const struct vfuc *c, unsigned bar);
 
-/* Register accesses, size 1, 2, 4, 8. Writes to memory BARs are posted: 0 says no more than "sent". */
+/*
+ * Register accesses, size 1, 2, 4, 8. Writes to memory BARs are posted: 0 says no more than
+ * "sent".
+ */
 int vfuc_bar_read(struct vfuc *c, unsigned bar, uint64_t offset, unsigned size, uint64_t *value);
 int vfuc_bar_write(struct vfuc *c, unsigned bar, uint64_t offset, unsigned size, uint64_t value);
 
@@ -121,8 +130,8 @@ struct vfuc_msg {
 /* Sends it; *id (may be NULL) is what the reply will carry. */
 int vfuc_send(struct vfuc *c, const struct vfuc_msg *m, uint16_t *id);
 /*
- * Waits for the reply with that id. Its payload goes to reply (may be NULL), its size to *got (may be
- * NULL); what does not fit is left out.
+ * Waits for the reply with that id. Its payload goes to reply (may be NULL), its size to *got
+ * (may be NULL); what does not fit is left out.
  */
 int vfuc_wait(struct vfuc *c, uint16_t id, void *reply, size_t room, size_t *got);
 /* Both. */
