@@ -53,12 +53,15 @@ static void host_doorbell(void *opaque, struct vmbus_channel *ch)
 	_Alignas(8) uint8_t buf[4096];
 	struct vmbus_packet pkt;
 	struct host *h = opaque;
+	bool signal;
 
 	__atomic_fetch_add(&h->doorbells, 1, __ATOMIC_SEQ_CST);
 	while (vmbus_ring_next(in, buf, sizeof(buf), &pkt) == 1)
 		if (vmbus_ring_write(out, VMBUS_PKT_COMPLETION, false, pkt.transaction_id, pkt.payload, pkt.payload_bytes))
 			break;
-	if (vmbus_ring_release(in) | vmbus_ring_publish(out))
+	signal = vmbus_ring_release(in);
+	signal |= vmbus_ring_publish(out);
+	if (signal)
 		vmbus_channel_signal(ch);
 }
 
