@@ -12,7 +12,6 @@
 #include "vswitch/internal.h"
 
 enum {
-	SCRATCH_IOVECS = 512,
 	PIECES_MAX = 16,		/* our policy: of one segment; scattered wider, it is copied */
 	BOUNCE_BYTES = 2 * 65536,
 	TCP_FIN = 0x01,
@@ -26,7 +25,7 @@ struct scratch {
 	bool refused;			/* the last deliver() took nothing */
 	const struct vswitch_frame *out[VSWITCH_BATCH];
 	struct vswitch_frame frames[VSWITCH_BATCH];
-	struct iovec iov[SCRATCH_IOVECS];
+	struct iovec iov[VSWITCH_BATCH * PIECES_MAX];
 	uint8_t bounce[BOUNCE_BYTES];
 };
 
@@ -75,8 +74,7 @@ static struct vswitch_frame *private_frame(struct vswitch_port *to, const struct
 	struct scratch *s = to->sw->scratch;
 	struct vswitch_frame *g;
 
-	if (s->num_frames == VSWITCH_BATCH || s->num_iov + PIECES_MAX > SCRATCH_IOVECS ||
-	    s->bounced + payload > BOUNCE_BYTES)
+	if (s->num_frames == VSWITCH_BATCH || s->bounced + payload > BOUNCE_BYTES)
 		send_out(to);
 	g = &s->frames[s->num_frames++];
 	g->len = head_bytes + payload;

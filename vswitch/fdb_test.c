@@ -178,6 +178,22 @@ static void addresses_move_but_not_for_ever(void)
 	fdb_free(&fdb);
 }
 
+static void moving_does_not_exceed_a_share(void)
+{
+	begin(8, 300);
+	fdb_owner_set_learns(&fdb, &b, true);
+	for (uint64_t i = 1; i <= 4; i++) {
+		fdb_learn(&fdb, &a, fdb_key(0, 2 * i), i * S, &node);
+		fdb_learn(&fdb, &b, fdb_key(0, 0x100 + 2 * i), i * S, &node);
+	}
+	CU_ASSERT_EQUAL(fdb_learn(&fdb, &b, fdb_key(0, 2), 10 * S, &node), FDB_MOVED);
+	CU_ASSERT_EQUAL(b.count, 4);
+	CU_ASSERT_EQUAL(a.count, 3);
+	CU_ASSERT_PTR_EQUAL(where(0, 2), &b);
+	CU_ASSERT_PTR_NULL(where(0, 0x102));
+	fdb_free(&fdb);
+}
+
 /* Against a plain array as the reference, with everything happening at random. */
 static void agrees_with_a_plain_list(void)
 {
@@ -231,6 +247,7 @@ static const struct hv_test tests[] = {
 	{ "a full table is no failure", full_table_is_no_failure },
 	{ "static entries hold on every VLAN", static_entries_hold_on_every_vlan },
 	{ "addresses move, but do not flap", addresses_move_but_not_for_ever },
+	{ "moving does not exceed a share", moving_does_not_exceed_a_share },
 	{ "agrees with a plain list", agrees_with_a_plain_list },
 };
 

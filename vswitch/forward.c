@@ -250,7 +250,7 @@ void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *cons
 {
 	uint64_t bytes = 0;
 
-	if (unlikely(!to->live)) {	/* it left while it was served */
+	if (unlikely(!to->live)) {	/* it left while it was served in parts */
 		to->stats.out_dropped[VSWITCH_DROP_PORT_DOWN] += n;
 		to->last_drop = VSWITCH_DROP_PORT_DOWN;
 		return;
@@ -281,6 +281,10 @@ static void deliver(struct vswitch_port *to)
 
 	to->num_pending = 0;
 	to->stats.offered += n;
+	if (unlikely(!to->live)) {	/* down, or another one's deliver() took its NIC away */
+		to->stats.out_dropped[VSWITCH_DROP_PORT_DOWN] += n;
+		return;
+	}
 	if (unlikely(!TAILQ_EMPTY(&to->sw->extensions)))
 		n = filter_egress(to, n);
 	for (unsigned i = 0; i < n; i++)

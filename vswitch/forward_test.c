@@ -386,6 +386,23 @@ static void nic_may_leave_while_it_is_served(void)
 	end();
 }
 
+static void disconnect_the_host(struct test_nic *t)
+{
+	(void)t;
+	vswitch_port_disconnect(nics[HOST].port);
+}
+
+static void nic_may_leave_before_it_is_served(void)
+{
+	begin();
+	nics[B].on_deliver = disconnect_the_host;
+	test_frame_plain(frame, broadcast, nics[A].nic.mac, 60);
+	test_send(&nics[A], frame);
+	CU_ASSERT_EQUAL(receivers(), TO(B) | TO(NET) | TO(SPOOF));
+	CU_ASSERT_EQUAL(test_out_dropped(&nics[HOST], VSWITCH_DROP_PORT_DOWN), 1);
+	end();
+}
+
 static char trace[64];
 
 static void note(const void *opaque)
@@ -492,6 +509,7 @@ static const struct hv_test tests[] = {
 	{ "addresses are unique", addresses_are_unique },
 	{ "what a NIC drops is not out", what_a_nic_drops_is_not_out },
 	{ "a NIC may leave while it is served", nic_may_leave_while_it_is_served },
+	{ "a NIC may leave before it is served", nic_may_leave_before_it_is_served },
 	{ "extensions see and drop", extensions_see_and_drop },
 	{ "the table can be seen", table_can_be_seen },
 };

@@ -185,7 +185,6 @@ static bool partial_is_sane(const struct vswitch_frame *f)
 	const struct vswitch_offload *o = &f->offload;
 
 	return o->csum_start >= ETHERNET_BYTES && o->csum_start < f->head_bytes &&
-	       o->csum_offset < f->head_bytes - o->csum_start &&
 	       f->head_bytes - o->csum_start - o->csum_offset >= 2;
 }
 

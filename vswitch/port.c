@@ -41,7 +41,6 @@ void vswitch_port_destroy(struct vswitch_port *port)
 	assert(!port->sw->busy);
 	vswitch_port_disconnect(port);
 	TAILQ_REMOVE(&port->sw->ports, port, link);
-	port->sw->fdb.generation++;	/* no cache may name it any more */
 	free(port);
 }
 
