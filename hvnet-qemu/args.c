@@ -110,6 +110,7 @@ static bool read_smp(struct reader *r, const char *arg)
 			max = v;
 		else if (v && product <= 65535)	/* sockets, dies, clusters, cores, threads … */
 			product *= v;
+		r->out->own_smp |= has_value && strcmp(name, "cpus") != 0;
 	}
 	if (!max)
 		max = cpus > product || product == 1 ? cpus : product;
@@ -150,11 +151,13 @@ static void read_machine(struct reader *r, const char *arg)
 	const char *list = arg;
 	bool has_value;
 
-	while (list_next(&list, name, sizeof(name), value, sizeof(value), &has_value))
+	while (list_next(&list, name, sizeof(name), value, sizeof(value), &has_value)) {
 		if (has_value && !strcmp(name, "memory-backend")) {
 			strcpy(r->machine_backend_text, value);
 			r->machine_backend = r->machine_backend_text;
 		}
+		r->out->kvm |= has_value && !strcmp(name, "accel") && !strncmp(value, "kvm", 3);
+	}
 }
 
 static bool read_numa(struct reader *r, const char *arg)
@@ -262,6 +265,8 @@ static bool read_one(struct reader *r, const char *option, const char *value)
 		read_name(r, value);
 	else if (is(option, "machine") || is(option, "M"))
 		read_machine(r, value);
+	else if (is(option, "accel"))
+		r->out->kvm |= !strncmp(value, "kvm", 3);
 	else if (is(option, "numa"))
 		return read_numa(r, value);
 	else if (is(option, "nic") || is(option, "net") || is(option, "netdev"))
@@ -275,7 +280,8 @@ static bool read_one(struct reader *r, const char *option, const char *value)
 bool args_read(char *const *args, int n, struct guest *out, char *error, size_t error_bytes)
 {
 	static const char *const with_value[] = { "m", "smp", "name", "machine", "M", "numa", "nic", "net", "netdev",
-						  "mem-path", "object", "device", "drive", "append", "kernel", "initrd" };
+						  "mem-path", "accel", "object", "device", "drive", "append", "kernel",
+						  "initrd" };
 	struct reader r = { .args = args, .n = n, .out = out, .error = error, .error_bytes = error_bytes };
 
 	*out = (struct guest){ .memory_bytes = DEFAULT_MEMORY, .vcpus = 1 };
@@ -287,6 +293,7 @@ bool args_read(char *const *args, int n, struct guest *out, char *error, size_t 
 				    "hvnet-qemu itself in the background");
 		if (is(args[i], "nodefaults"))
 			out->own_network = true;
+		out->kvm |= is(args[i], "enable-kvm");
 		for (size_t k = 0; k < sizeof(with_value) / sizeof(with_value[0]); k++)
 			value |= is(args[i], with_value[k]);
 		if (!value)
@@ -361,6 +368,14 @@ char **args_build(const char *qemu, char *const *args, int n, const struct guest
 	}
 	for (int i = 0; i < n; i++)
 		add(&b, args[i]);
+	/*
+	 * With one processor and no place for another, TCG takes the guest to be alone with its memory: its locked
+	 * instructions are not atomic then and its barriers nothing (QEMU's accel/tcg: CF_PARALLEL). The rings are shared with us.
+	 */
+	if (guest->vcpus == 1 && !guest->own_smp && !guest->kvm) {
+		add(&b, "-smp");	/* QEMU puts all -smp together */
+		add(&b, "cpus=1,maxcpus=2");
+	}
 	add_device(&b, bridge_socket);
 	if (!b.failed)
 		return b.argv;

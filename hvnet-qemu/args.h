@@ -20,6 +20,8 @@ struct guest {
 	unsigned vcpus;			/* -smp, those that can be plugged later included */
 	char name[64];			/* -name, as hvnetd takes it; empty if there is none */
 	bool own_memory;		/* a memory backend that can be shared is named already */
+	bool own_smp;			/* processors' places or their maximum are spelled out in -smp */
+	bool kvm;			/* -enable-kvm, -accel kvm, or the machine's accel= */
 	bool own_network;		/* -nic, -net, -netdev or -nodefaults: QEMU adds no adapter by itself */
 };
 

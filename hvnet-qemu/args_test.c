@@ -165,16 +165,23 @@ static bool built(const char *line, const char *expected)
 
 #define DEVICE "-device|{\"driver\":\"vfio-user-pci\",\"id\":\"hvnet-bridge\",\"socket\":" \
 	       "{\"type\":\"unix\",\"path\":\"/run/hvnet/vm-web\"}}"
+#define ONE "-smp|cpus=1,maxcpus=2|"
 #define RAM(size) "-object|memory-backend-memfd,id=hvnet-ram,size=" size ",share=on|-machine|memory-backend=hvnet-ram"
 
 static void build(void)
 {
-	CU_ASSERT_TRUE(built("", "qemu|" RAM("134217728") "|-nic|none|" DEVICE));
-	CU_ASSERT_TRUE(built("-M|q35|-m|1G|-kernel|/k", "qemu|" RAM("1073741824") "|-nic|none|-M|q35|-m|1G|-kernel|/k|" DEVICE));
-	CU_ASSERT_TRUE(built("-nodefaults|-m|1M", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|" DEVICE));
-	CU_ASSERT_TRUE(built("-nic|user|-m|1M", "qemu|" RAM("1048576") "|-nic|user|-m|1M|" DEVICE));
+	CU_ASSERT_TRUE(built("", "qemu|" RAM("134217728") "|-nic|none|" ONE DEVICE));
+	CU_ASSERT_TRUE(built("-M|q35|-m|1G|-kernel|/k", "qemu|" RAM("1073741824") "|-nic|none|-M|q35|-m|1G|-kernel|/k|" ONE DEVICE));
+	CU_ASSERT_TRUE(built("-nodefaults|-m|1M", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|" ONE DEVICE));
+	CU_ASSERT_TRUE(built("-nic|user|-m|1M", "qemu|" RAM("1048576") "|-nic|user|-m|1M|" ONE DEVICE));
 	CU_ASSERT_TRUE(built("-object|memory-backend-memfd,id=r,size=1M|-M|pc,memory-backend=r",
-			     "qemu|-nic|none|-object|memory-backend-memfd,id=r,size=1M|-M|pc,memory-backend=r|" DEVICE));
+			     "qemu|-nic|none|-object|memory-backend-memfd,id=r,size=1M|-M|pc,memory-backend=r|" ONE DEVICE));
+	/* more than one, or the user's own business, or not TCG */
+	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-smp|2", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-smp|2|" DEVICE));
+	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-smp|1", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-smp|1|" ONE DEVICE));
+	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-smp|1,maxcpus=1", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-smp|1,maxcpus=1|" DEVICE));
+	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-enable-kvm", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-enable-kvm|" DEVICE));
+	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-accel|kvm", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-accel|kvm|" DEVICE));
 }
 
 static void quoting(void)
