@@ -759,7 +759,8 @@ static void paused_channels_close_and_open(void)
 	vmbus_channel_opened(device_channel(&s.d), 0);
 	CU_ASSERT_EQUAL(guest_open_result(&s.g, 1), 0);
 	CU_ASSERT_EQUAL(s.d.pauses, 2);
-	CU_ASSERT_EQUAL(vmbus_gpadl_get(device_channel(&s.d), 0x101, &s.d.held), -EFAULT);
+	guest_gpadl(&s.g, 1, 0x60, 1000, 4);		/* its pages are there, but could go unnoticed */
+	CU_ASSERT_EQUAL(vmbus_gpadl_get(device_channel(&s.d), 0x60, &s.d.held), -EFAULT);
 	guest_fill(&s.g);
 	CU_ASSERT_EQUAL(s.d.resumes, 1);
 	/* a paused one whose connection ends */

@@ -94,7 +94,7 @@ static bool ranges_valid(const uint64_t *words, uint32_t n, uint32_t count)
 			return false;
 		bytes = (uint32_t)*words;
 		offset = (uint32_t)(*words >> 32);
-		if (!bytes || offset >= VMBUS_PAGE_BYTES || bytes > UINT32_MAX - (VMBUS_PAGE_BYTES - 1) - offset)
+		if (!bytes || offset >= VMBUS_PAGE_BYTES)
 			return false;
 		pages = ((uint64_t)bytes + offset + VMBUS_PAGE_BYTES - 1) / VMBUS_PAGE_BYTES;
 		if (pages > n - 1)
