@@ -263,7 +263,7 @@ static enum netvsc_do send_control(struct netvsc *n, struct netvsc_out *out, enu
 static enum netvsc_do next_running(struct netvsc *n, struct netvsc_out *out)
 {
 	if (n->filter != n->filter_set) {
-		netvsc_build_filter(n, out);
+		netvsc_build_filter(n, out, n->filter);
 		return send_control(n, out, NETVSC_AWAIT_FILTER);
 	}
 	if (n->req_state == NETVSC_REQUEST_QUEUED) {
@@ -280,8 +280,7 @@ static enum netvsc_do next_closing(struct netvsc *n, struct netvsc_out *out)
 		netvsc_set_state(n, NETVSC_DRAIN);
 		return NETVSC_DO_DRAIN;
 	}
-	n->filter = 0;
-	netvsc_build_filter(n, out);
+	netvsc_build_filter(n, out, 0);		/* the goal stays, for the next session */
 	return send_control(n, out, NETVSC_AWAIT_FILTER);
 }
 

@@ -12,7 +12,7 @@ void netvsc_fail(struct netvsc *n, enum netvsc_error error);
 /* core_rndis.c: the control messages of one state, into out; false: the state has none to send now */
 void netvsc_build_initialize(struct netvsc *n, struct netvsc_out *out);
 void netvsc_build_start_query(struct netvsc *n, struct netvsc_out *out);
-void netvsc_build_filter(struct netvsc *n, struct netvsc_out *out);
+void netvsc_build_filter(struct netvsc *n, struct netvsc_out *out, uint32_t filter);
 void netvsc_build_request(struct netvsc *n, struct netvsc_out *out);
 void netvsc_build_halt(struct netvsc *n, struct netvsc_out *out);
 /* Moves past the start-up queries that this version does not have; false when there is none left. */

@@ -55,13 +55,13 @@ static uint8_t *request_input(struct netvsc_out *out)
 	return out->rndis + sizeof(struct rndis_request);
 }
 
-void netvsc_build_filter(struct netvsc *n, struct netvsc_out *out)
+void netvsc_build_filter(struct netvsc *n, struct netvsc_out *out, uint32_t filter)
 {
-	le32 filter = to_le32(n->filter);
+	le32 v = to_le32(filter);
 
-	n->filter_sent = n->filter;
-	memcpy(request_input(out), &filter, sizeof(filter));
-	put_request(n, out, RNDIS_SET, OID_GEN_CURRENT_PACKET_FILTER, sizeof(filter));
+	n->filter_sent = filter;
+	memcpy(request_input(out), &v, sizeof(v));
+	put_request(n, out, RNDIS_SET, OID_GEN_CURRENT_PACKET_FILTER, sizeof(v));
 }
 
 void netvsc_build_request(struct netvsc *n, struct netvsc_out *out)

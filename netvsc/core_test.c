@@ -587,10 +587,11 @@ static void test_close(void)
 	CU_ASSERT_EQUAL(h.nvsp_log[at], NVSP_REVOKE_RECEIVE_BUFFER);
 	CU_ASSERT_EQUAL(h.nvsp_log[at + 1], NVSP_REVOKE_SEND_BUFFER);
 	CU_ASSERT_EQUAL(h.nvsp_len, at + 2);
-	/* and again */
+	/* and again: the packet filter is still wanted */
 	h.nvsp_len = h.oid_len = 0;
 	bring_up(&h);
 	CU_ASSERT_EQUAL(h.n.state, NETVSC_RUNNING);
+	CU_ASSERT_EQUAL(h.filter, 9);
 }
 
 /* netvsc_stop() after every number of steps ends in CLOSED, and nothing of a later answer disturbs it. */

@@ -203,6 +203,9 @@ static int open_busy(struct vmbus_channel *channel, const void *userdata, u32 us
 	err = hvb_requestor_alloc(&channel->requestor, channel->rqstor_size);
 	if (err)
 		return err;
+	err = hvb_abort_alloc(channel);
+	if (err)
+		goto out;
 	ring->buffer = NULL;
 	ring->size = channel->ringbuffer_pagecount << PAGE_SHIFT;
 	err = hvb_gpadl_create(channel, pfn_of_ring, to_hvb_channel(channel), ring->size, &ring->gpadl_handle);
@@ -217,6 +220,7 @@ static int open_busy(struct vmbus_channel *channel, const void *userdata, u32 us
 	stop_callback(channel);
 	take_ring_back(channel);
 out:
+	hvb_abort_free(channel);
 	hvb_requestor_free(&channel->requestor);
 	return err;
 }
@@ -266,6 +270,7 @@ static int close_busy(struct vmbus_channel *channel)
 	WRITE_ONCE(channel->sc_creation_callback, NULL);
 	hvb_post(&msg, sizeof(msg));	/* there is no answer */
 	err = take_ring_back(channel);
+	hvb_abort_free(channel);
 	hvb_requestor_free(&channel->requestor);
 	return err;
 }

@@ -9,6 +9,7 @@
  *   offer.c       offers and rescinds, the life of channels
  *   channel.c     open, close, callbacks; gpadl.c: memory shared with the host
  *   ring.c        the two rings; packet.c: packets written to and read from them; request.c: transaction ids
+ *   abort.c       the open requests of a NIC that was taken back
  *   device.c      the bus type, its devices and drivers, sysfs
  *   export_*.c    EXPORT_SYMBOL lines only, with the includes that give the kernel's own CRCs
  *
@@ -97,6 +98,10 @@ struct hvb_channel {
 	u32 write_index;		/* ours, of the outbound ring: the host can only spoil the shared copy */
 	u32 released_index;		/* ours: what the inbound ring's read index was last set to */
 	bool inbound_corrupt;		/* everything in it is thrown away from now on */
+
+	u8 *completions;		/* owned; by transaction id - 1: see abort.c. NULL: not a NIC with a table */
+	u32 next_abort;			/* index of the id to look at next */
+	bool reading_abort;		/* what the reader has now did not come from the ring */
 
 	bool busy;			/* being opened or closed; hvb.channel_mutex */
 	struct work_struct rescind_work;
@@ -210,6 +215,13 @@ int hvb_ring_write(struct vmbus_channel *channel, const struct kvec *parts, unsi
 /* request.c */
 int hvb_requestor_alloc(struct vmbus_requestor *requestor, u32 size);
 void hvb_requestor_free(struct vmbus_requestor *requestor);
+
+/* abort.c */
+int hvb_abort_alloc(struct vmbus_channel *channel);
+void hvb_abort_free(struct vmbus_channel *channel);
+void hvb_abort_note(struct vmbus_channel *channel, u64 id, const void *payload, size_t bytes);
+struct vmpacket_descriptor *hvb_abort_next(struct vmbus_channel *channel);
+void hvb_abort_start(struct vmbus_channel *channel);
 
 /* device.c */
 int hvb_bus_init(void);

@@ -269,24 +269,36 @@ void hvb_rescind_mark(u32 id)
 }
 
 /* hvb.lock held: while it is, a channel in the table is not freed. */
-static bool queue_removal(u32 id)
+static void queue_removal(u32 id)
 {
 	struct vmbus_channel *channel = channel_by_id(id);
 
 	if (channel)
 		queue_work(hvb.removal_wq, &to_hvb_channel(channel)->rescind_work);
-	return channel;
 }
 
 void hvb_rescind(u32 id)
 {
+	struct vmbus_channel *channel;
+
 	if (id >= HVB_CHANNELS)
 		return;
 	spin_lock_irq(&hvb.lock);
 	/* Again: the mark may have been taken for one of an earlier channel of that id. */
 	hvb_rescind_mark(id);
-	if (!queue_removal(id))
+	if (!channel_by_id(id))
 		clear_bit(id, hvb.early_rescind);	/* we gave the channel back before the host asked */
+	spin_unlock_irq(&hvb.lock);
+
+	/* Before the removal, which waits for the driver. */
+	rcu_read_lock();
+	channel = rcu_dereference(hvb.table[id]);
+	if (channel)
+		hvb_abort_start(channel);
+	rcu_read_unlock();
+
+	spin_lock_irq(&hvb.lock);
+	queue_removal(id);
 	spin_unlock_irq(&hvb.lock);
 }
 

@@ -212,8 +212,10 @@ int hvb_ring_write(struct vmbus_channel *channel, const struct kvec *parts, unsi
 	}
 	footer = (u64)start << 32;
 	memcpy(to, &footer, sizeof(footer));
-	if (table_id != VMBUS_NO_RQSTOR)
+	if (table_id != VMBUS_NO_RQSTOR) {
+		hvb_abort_note(channel, table_id, parts[1].iov_base, parts[1].iov_len);
 		id = table_id;
+	}
 	((struct vmpacket_descriptor *)(ring->ring_buffer->buffer + start))->trans_id = id;
 	if (transaction_id)
 		*transaction_id = id;
@@ -223,13 +225,16 @@ int hvb_ring_write(struct vmbus_channel *channel, const struct kvec *parts, unsi
 	spin_unlock_irqrestore(&ring->ring_lock, flags);
 
 	signal_written(channel, start);
-	/* Nobody will complete it. */
-	if (READ_ONCE(channel->rescind)) {
-		if (table_id != VMBUS_NO_RQSTOR && channel->request_addr_callback)
-			channel->request_addr_callback(channel, table_id);
-		return -ENODEV;
-	}
-	return 0;
+	/*
+	 * The host will not complete it: it was not sent. Unless its id is free already, for then its completion
+	 * has been read, the host's or abort.c's, and the caller must not free what went with it again.
+	 */
+	if (!READ_ONCE(channel->rescind))
+		return 0;
+	if (table_id != VMBUS_NO_RQSTOR && channel->request_addr_callback &&
+	    channel->request_addr_callback(channel, table_id) == VMBUS_RQST_ERROR)
+		return 0;
+	return -ENODEV;
 out:
 	spin_unlock_irqrestore(&ring->ring_lock, flags);
 	return err;
@@ -265,7 +270,7 @@ struct vmpacket_descriptor *hv_pkt_iter_first(struct vmbus_channel *channel)
 		goto corrupt;
 	available = distance(read, write, ring->ring_datasize);
 	if (!available)
-		return NULL;
+		return READ_ONCE(channel->rescind) ? hvb_abort_next(channel) : NULL;
 	if (available < sizeof(*shared) + FOOTER_BYTES)
 		goto corrupt;
 
@@ -282,7 +287,7 @@ struct vmpacket_descriptor *hv_pkt_iter_first(struct vmbus_channel *channel)
 	return copy;
 corrupt:
 	discard_all(channel, write);
-	return NULL;
+	return READ_ONCE(channel->rescind) ? hvb_abort_next(channel) : NULL;
 }
 
 struct vmpacket_descriptor *__hv_pkt_iter_next(struct vmbus_channel *channel, const struct vmpacket_descriptor *pkt)
@@ -290,7 +295,10 @@ struct vmpacket_descriptor *__hv_pkt_iter_next(struct vmbus_channel *channel, co
 	struct hv_ring_buffer_info *ring = &channel->inbound;
 	u32 next = ring->priv_read_index + pkt->len8 * 8 + FOOTER_BYTES;
 
-	ring->priv_read_index = next < ring->ring_datasize ? next : next - ring->ring_datasize;
+	if (to_hvb_channel(channel)->reading_abort)
+		to_hvb_channel(channel)->reading_abort = false;
+	else
+		ring->priv_read_index = next < ring->ring_datasize ? next : next - ring->ring_datasize;
 	return hv_pkt_iter_first(channel);
 }
 
