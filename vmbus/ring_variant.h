@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * For ring_barrier_test.c: ring.c once more, as RING_VARIANT, with its functions renamed so that several live in one
- * program. Included once per variant, so it has no guard.
+ * program. One inclusion per variant, so it has no guard (lint: included several times).
  */
 #define RING_CAT2(a, b) a##_##b
 #define RING_CAT(a, b) RING_CAT2(a, b)
