@@ -20,15 +20,36 @@ enum {
 	HEADER_LINE_BYTES = 64,
 };
 
-/* The first cache line of a sub-allocation, as it is written. */
+/* What a sub-allocation begins with; the lengths are the frame's. */
 struct header {
 	struct rndis_packet packet;
 	struct rndis_ppi_u32 checksum;
-	le32 padding;		/* the VLAN element's first bytes, or nothing */
+	struct rndis_ppi_u32 vlan;	/* only if there is a tag */
 };
-static_assert(sizeof(struct header) == HEADER_LINE_BYTES, "one cache line");
+enum {
+	PLAIN_BYTES = offsetof(struct header, vlan),	/* 60 */
+	TAGGED_BYTES = sizeof(struct header),		/* 76 */
+};
+static_assert(PLAIN_BYTES <= HEADER_LINE_BYTES, "one cache line, in one page");
 
-enum { ELEMENTS_END = offsetof(struct header, padding) };
+/* No receive checksums are offered, so their element says: nothing known. */
+static const struct header header = {
+	.packet = {
+		.type = { { RNDIS_PACKET } },
+		.data_offset = { { NETVSP_RX_DATA_OFFSET - RNDIS_OFFSET_BASE } },
+		.ppi_offset = { { RNDIS_PPI_MIN_OFFSET } },
+		.ppi_length = { { sizeof(struct rndis_ppi_u32) } },
+	},
+	.checksum.header = {
+		.size = { { sizeof(struct rndis_ppi_u32) } }, .type = { { RNDIS_PPI_CHECKSUM } },
+		.data_offset = { { sizeof(struct rndis_ppi) } },
+	},
+	.vlan.header = {
+		.size = { { sizeof(struct rndis_ppi_u32) } }, .type = { { RNDIS_PPI_VLAN } },
+		.data_offset = { { sizeof(struct rndis_ppi) } },
+	},
+};
+static_assert(NETVSP_RX_DATA_OFFSET - RNDIS_OFFSET_BASE <= UINT8_MAX, "the header's numbers are single bytes");
 
 static uint32_t batch_room(void)
 {
@@ -86,43 +107,31 @@ static bool fits(const struct netvsp *nic, const struct vswitch_frame *f)
 
 /* ---- one frame ---- */
 
+static void put_u32(uint8_t *at, size_t off, uint32_t v)
+{
+	const le32 le = to_le32(v);
+
+	memcpy(at + off, &le, sizeof(le));
+}
+
+/*
+ * The template goes straight to its place and the lengths over it: put together on the stack first, it would be loaded in
+ * pieces larger than they were stored, which costs more than the rest of this function.
+ */
 static void write_header(const struct netvsp *nic, uint32_t off, const struct vswitch_frame *f)
 {
-	const bool vlan = f->offload.flags & VSWITCH_VLAN;
-	struct {
-		struct header first;
-		uint8_t rest[HEADER_LINE_BYTES];
-	} h = {
-		.first.packet = {
-			.type = to_le32(RNDIS_PACKET),
-			.length = to_le32(NETVSP_RX_DATA_OFFSET + f->len),
-			.data_offset = to_le32(NETVSP_RX_DATA_OFFSET - RNDIS_OFFSET_BASE),
-			.data_length = to_le32(f->len),
-			.ppi_offset = to_le32(RNDIS_PPI_MIN_OFFSET),
-			.ppi_length = to_le32(sizeof(struct rndis_ppi_u32) * (vlan ? 2 : 1)),
-		},
-		/* no receive checksums are offered, so: nothing known */
-		.first.checksum.header = {
-			.size = to_le32(sizeof(struct rndis_ppi_u32)), .type = to_le32(RNDIS_PPI_CHECKSUM),
-			.data_offset = to_le32(sizeof(struct rndis_ppi)),
-		},
-	};
+	struct rndis_ppi_u32 vlan = header.vlan;
 	uint32_t room;
+	uint8_t *at = netvsp_buffer_at(&nic->receive, off, &room);
 
-	if (vlan) {
-		const struct rndis_ppi_u32 tag = {
-			.header = {
-				.size = to_le32(sizeof(tag)), .type = to_le32(RNDIS_PPI_VLAN),
-				.data_offset = to_le32(sizeof(struct rndis_ppi)),
-			},
-			.value = to_le32(rndis_vlan_from_tci(f->offload.vlan_tci)),
-		};
-
-		memcpy((uint8_t *)&h + ELEMENTS_END, &tag, sizeof(tag));
-		netvsp_buffer_write(&nic->receive, off, &h, ELEMENTS_END + sizeof(tag));
+	memcpy(at, &header, PLAIN_BYTES);
+	put_u32(at, offsetof(struct rndis_packet, length), NETVSP_RX_DATA_OFFSET + f->len);
+	put_u32(at, offsetof(struct rndis_packet, data_length), f->len);
+	if (!(f->offload.flags & VSWITCH_VLAN))
 		return;
-	}
-	memcpy(netvsp_buffer_at(&nic->receive, off, &room), &h.first, sizeof(h.first));	/* in one page: off is aligned */
+	put_u32(at, offsetof(struct rndis_packet, ppi_length), TAGGED_BYTES - sizeof(struct rndis_packet));
+	vlan.value = to_le32(rndis_vlan_from_tci(f->offload.vlan_tci));
+	netvsp_buffer_write(&nic->receive, off + PLAIN_BYTES, &vlan, sizeof(vlan));
 }
 
 static void write_data(const struct netvsp *nic, uint32_t off, const struct vswitch_frame *f)

@@ -157,6 +157,27 @@ static void frame_add_segs(struct netvsp_tx *tx, struct vswitch_frame *f, struct
 	}
 }
 
+/*
+ * Copies 14 … 128 bytes as two blocks of a fixed size that overlap. For a length between bounds that it knows, gcc emits
+ * "rep movs", which takes longer than all else that happens to a small frame here (measured).
+ */
+static void copy_head(uint8_t *dst, const uint8_t *src, uint32_t n)
+{
+	if (n >= 64) {
+		memcpy(dst, src, 64);
+		memcpy(dst + n - 64, src + n - 64, 64);
+	} else if (n >= 32) {
+		memcpy(dst, src, 32);
+		memcpy(dst + n - 32, src + n - 32, 32);
+	} else if (n >= 16) {
+		memcpy(dst, src, 16);
+		memcpy(dst + n - 16, src + n - 16, 16);
+	} else {
+		memcpy(dst, src, 8);
+		memcpy(dst + n - 8, src + n - 8, 8);
+	}
+}
+
 /* A frame may be longer by a tag than what was agreed on. */
 static bool has_tag(const struct vswitch_frame *f)
 {
@@ -203,7 +224,7 @@ static enum rndis_refusal take_frame(struct netvsp_channel *c, struct at a, cons
 	f->nsegs = 0;
 	f->offload = (struct vswitch_offload){ 0 };
 	if (a.piece->iov_len - a.in >= r.data_offset + head)
-		memcpy(f->head, (const uint8_t *)a.piece->iov_base + a.in + r.data_offset, head);
+		copy_head(f->head, (const uint8_t *)a.piece->iov_base + a.in + r.data_offset, head);
 	else
 		at_copy(a, r.data_offset, f->head, head);
 	if (unlikely(r.data_bytes > frame_bytes && !has_tag(f)))
