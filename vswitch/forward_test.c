@@ -263,7 +263,7 @@ static void nowhere_to_go_is_counted(void)
 
 static void learns_ages_and_forgets(void)
 {
-	uint64_t now_ns = 1000000000000;
+	uint64_t now_ns = 1000000000000, aged;
 
 	begin();
 	send(NET, 10, 1);
@@ -278,10 +278,13 @@ static void learns_ages_and_forgets(void)
 	send(A, 1, 10);
 	CU_ASSERT_EQUAL(receivers(), TO(NET) | TO(SPOOF));
 	/* In use, it does not age: the refresh is coarse but there. */
+	send(NET, 10, 1);
+	aged = sw->fdb.counters.aged;
 	for (unsigned i = 0; i < 100; i++) {
 		vswitch_tick(sw, now_ns + (300 + 10 * i) * 1000000000ull);
 		send(NET, 10, 1);
 	}
+	CU_ASSERT_EQUAL(sw->fdb.counters.aged, aged);
 	clear();
 	send(A, 1, 10);
 	CU_ASSERT_EQUAL(receivers(), TO(NET));
