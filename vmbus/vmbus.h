@@ -84,7 +84,8 @@ struct vmbus_offer {
 struct vmbus_device_ops {
 	/*
 	 * The guest opened the channel; its rings are mapped and checked. Answer with vmbus_channel_opened(),
-	 * within the call or later; until then the rings are not to be touched.
+	 * within the call or later; until then the rings are not to be touched. If close() comes first, its answer is
+	 * the only one that is owed (a late vmbus_channel_opened() does nothing).
 	 */
 	void (*open)(void *opaque, struct vmbus_channel *ch);
 	/*
@@ -100,9 +101,16 @@ struct vmbus_device_ops {
 	 * or later; only then the guest gets GPADL_TORNDOWN.
 	 */
 	void (*gpadl_teardown)(void *opaque, struct vmbus_channel *ch, struct vmbus_gpadl *gpadl);
-	/* Guest memory of the channel vanished for now (true) or is complete again (false); see vmbus_memory_gone(). */
+	/*
+	 * Guest memory of the channel (or of another channel of the device) vanished for now (true) or is complete again
+	 * (false); see vmbus_memory_gone(). Comes for open channels, close() may still come while paused. After
+	 * (false) the device looks at its rings: doorbells of meanwhile were not passed on. The bus rings the guest.
+	 */
 	void (*pause)(void *opaque, struct vmbus_channel *ch, bool paused);
-	/* A rescinded device or sub-channel has been released by the guest, or there is no connection. May be NULL. */
+	/*
+	 * A sub-channel is no more: the guest has released it after a rescind, or the connection has ended. May be NULL. ch is
+	 * freed when this returns. Not called for primaries, nor for a device that has been destroyed.
+	 */
 	void (*released)(void *opaque, struct vmbus_channel *ch);
 };
 
@@ -115,13 +123,18 @@ int vmbus_device_create(struct vmbus *bus, const struct vmbus_offer *offer,
 	__attribute__((warn_unused_result));
 /*
  * Takes the device back: RESCIND for sub-channels, then the primary; the device's close() is called for open ones
- * before this returns. The bus keeps what it must until the guest has released the channel ids. NULL is fine.
+ * before this returns, and counts as answered when this returns: all GPADL references are put by then, and no callback
+ * comes afterwards. The bus keeps what it must until the guest has released the channel ids. NULL is fine. Not from
+ * within one of the device's callbacks.
  */
 void vmbus_device_destroy(struct vmbus_device *dev);
 struct vmbus_channel *vmbus_device_primary(struct vmbus_device *dev);
-/* Offers sub-channels 1 … n of the device (after the protocol's own answer is in the ring). -ENOSPC: none offered. */
+/*
+ * Offers sub-channels 1 … n of the device (after the protocol's own answer is in the ring). Nothing is offered on failure:
+ * -ENOTCONN if the primary is not open, -EOPNOTSUPP before version 2.4, -EEXIST while there are some, -ENOSPC, -ENOMEM.
+ */
 int vmbus_device_offer_subchannels(struct vmbus_device *dev, unsigned n) __attribute__((warn_unused_result));
-/* Rescinds all sub-channels. */
+/* Rescinds all sub-channels. The bus does it by itself when the primary has closed or the connection ends. */
 void vmbus_device_rescind_subchannels(struct vmbus_device *dev);
 
 /* ---- channels ---- */
@@ -151,7 +164,8 @@ struct vmbus *vmbus_channel_bus(struct vmbus_channel *ch);
 
 /*
  * A reference on the channel's GPADL handle as a buffer: exactly one range, offset 0, whole pages, all in guest RAM.
- * -ENOENT, -EINVAL, -EFAULT. The pages need not be contiguous.
+ * -ENOENT (also between sessions), -EINVAL, -EFAULT (also while paused), -ENOMEM. The pages need not be contiguous. The
+ * reference holds for the session: it is put before vmbus_channel_closed().
  */
 int vmbus_gpadl_get(struct vmbus_channel *ch, uint32_t handle, struct vmbus_gpadl **out)
 	__attribute__((warn_unused_result));
