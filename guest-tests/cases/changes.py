@@ -9,7 +9,7 @@ from harness.matrix import Pair, case
 def reach(pair: Pair, limit: float = 15.0) -> None:
     """The subject reaches its peer again; the first echoes may be lost while links settle."""
     judge.wait_until(f"guest {pair.subject.name} reaches guest {pair.peer.name}",
-                     lambda: judge.ping(pair.subject, pair.other.ip4, "-W 300").good, limit)
+                     lambda: judge.ping(pair.subject, pair.other.ip4, "-W 700").good, limit)
     judge.expect_ping(pair.subject, pair.other.ip4, "-c 3")
 
 

@@ -19,6 +19,7 @@ What is here
         lab        a network with guests on it, in a temporary folder
         console    the user's terminal on a guest's console
         judge      what a case asks of a guest: pings, transfers, and what they must have answered
+        patience   how much longer things may take on a machine that is busy
         report     steps with progress, tables, summaries
         matrix     the suite: which cases run on which guests, in which order
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .agentlink import Job, Result
 from .guest import Guest
+from .patience import stretch
 
 TCP_PORT = 5001
 UDP_PORT = 5002
@@ -35,6 +36,7 @@ class Addresses:
 
 def wait_until(what: str, check, limit: float, pause: float = 0.2):
     """check()'s first true answer."""
+    limit = stretch(limit)
     end = time.monotonic() + limit
     while True:
         answer = check()
@@ -125,7 +127,13 @@ def read_ping(result: Result) -> Ping:
 
 
 def ping(guest: Guest, address: str, options: str = "-c 5 -i 20", limit: float = 60.0) -> Ping:
-    """Options as in agent_ping.c. Link-local addresses get the interface by themselves."""
+    """Options as in agent_ping.c. Link-local addresses get the interface by themselves.
+
+    The wait for each answer is 3 s unless options say otherwise, and longer on a busy machine.
+    """
+    words = options.split()
+    wait = int(words[words.index("-W") + 1]) if "-W" in words else 3000
+    options += f" -W {int(stretch(wait))}"
     if address.lower().startswith(("fe80:", "ff02:")):
         address += f"%{guest.interface}"
     return read_ping(guest.try_run(f"agent ping {options} {address}", limit))
@@ -153,7 +161,7 @@ def start_tcp(guest: Guest, address: str, mib: float, connections: int = 1, rece
               seed: int = 1, limit: float = 60.0) -> Job:
     """mib for each connection."""
     way = "-r " if receive else ""
-    return guest.spawn(f"agent tcp {way}-n {connections} -t {int(limit)} {address} {TCP_PORT} "
+    return guest.spawn(f"agent tcp {way}-n {connections} -t {int(stretch(limit))} {address} {TCP_PORT} "
                        f"{int(mib * 1024 * 1024)} {seed}", limit + 5)
 
 
