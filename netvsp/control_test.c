@@ -207,6 +207,33 @@ static void answers_wait_for_their_buffers_and_keep_their_order(void)
 	world_destroy(w);
 }
 
+/* The guest makes room at a moment when the request's own completion still waits for it. */
+static void an_answer_never_overtakes_its_packets_completion(void)
+{
+	struct world *w = up(2);
+	struct vmbus_packet pkt;
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < 60 && !w->nic->primary.tx.stuck; i++) {
+		put_keepalive(w, i);
+		guest_go(w);
+	}
+	CU_ASSERT_TRUE(w->nic->primary.tx.stuck);
+	while (vmbus_ring_next(&w->bus.to_guest, w->bus.packet, sizeof(w->bus.packet), &pkt) == 1) {
+		if (pkt.type != VMBUS_PKT_COMPLETION)
+			CU_ASSERT_TRUE(netvsp_slots_complete(&w->nic->slots, pkt.transaction_id));
+		n++;
+	}
+	CU_ASSERT_TRUE(n > 0);
+	(void)!vmbus_ring_release(&w->bus.to_guest);
+	netvsp_control_run(w->nic);
+	CU_ASSERT_FALSE(guest_next(w, &pkt));
+	guest_ring_bell(w);
+	world_run(w);
+	CU_ASSERT_TRUE(guest_next(w, &pkt) && pkt.type == VMBUS_PKT_COMPLETION);
+	world_destroy(w);
+}
+
 static void the_queue_holds_100_kib(void)
 {
 	struct world *w = up(64);
@@ -765,6 +792,7 @@ static const struct hv_test tests[] = {
 	  what_a_guest_may_not_say_is_completed_with_a_failure },
 	{ "a request may lie in a section", a_request_may_lie_in_a_section },
 	{ "answers wait for their buffers and keep their order", answers_wait_for_their_buffers_and_keep_their_order },
+	{ "an answer never overtakes its packet's completion", an_answer_never_overtakes_its_packets_completion },
 	{ "the queue holds 100 KiB", the_queue_holds_100_kib },
 	{ "numbers are answered", numbers_are_answered },
 	{ "addresses, names and structures are answered", addresses_names_and_structures_are_answered },

@@ -28,20 +28,11 @@ bool netvsp_link_waits(const struct netvsp *nic)
 	return something_to_say(nic) && !nic->link.timer.loop;
 }
 
-/* What to say next: with a toggle first the opposite of what is true, if the guest doesn't believe that already. */
-static bool next_state(const struct netvsp *nic, bool *ends_toggle)
-{
-	const bool up = netvsp_link_up(nic);
-
-	*ends_toggle = nic->link.reported_up != up;
-	return *ends_toggle ? up : !up;
-}
-
 void netvsp_link_run(struct netvsp *nic)
 {
 	struct netvsp_link *l = &nic->link;
-	bool up, ends_toggle;
 	uint64_t now;
+	bool up;
 
 	if (!something_to_say(nic) || l->timer.loop || !netvsp_channel_live(&nic->primary))
 		return;
@@ -52,11 +43,14 @@ void netvsp_link_run(struct netvsp *nic)
 		else
 			return;
 	}
-	up = next_state(nic, &ends_toggle);
+	/* what is true; if the guest knows that already, this is a toggle, which the truth will follow */
+	up = netvsp_link_up(nic);
+	if (l->reported_up == up)
+		up = !up;
 	if (!netvsp_control_indicate(nic, up ? RNDIS_STATUS_MEDIA_CONNECT : RNDIS_STATUS_MEDIA_DISCONNECT, NULL, 0))
 		return;		/* netvsp_control_run() comes back when there is room */
 	l->reported_up = up;
-	l->toggle = l->toggle && !ends_toggle;
+	l->toggle = false;
 	l->next_ns = now + SPACING_NS;
 	if (something_to_say(nic) && hv_timer_arm(nic->loop, &l->timer, l->next_ns))
 		l->next_ns = 0;

@@ -103,8 +103,8 @@ static void on_ndis_config(struct netvsp_channel *c, const struct vmbus_packet *
 	struct netvsp *nic = c->nic;
 	struct netvsp_session *s = &nic->session;
 
-	if (!setting_up(nic, s->have_config || s->have_receive))
-		return;		/* after the receive buffer it would change the size of what is in there */
+	if (!setting_up(nic, s->have_config))
+		return;
 	s->frame_bytes = agreed_frame_bytes(nic, le32_get(m->frame_bytes));
 	s->capabilities = le64_get(m->capabilities);
 	s->have_config = true;

@@ -511,12 +511,19 @@ static void a_guest_leaves_in_order(void)
 
 static void nothing_is_touched_while_memory_is_gone(void)
 {
+	struct vswitch_frame f = { .len = 60, .head_bytes = 60 };
 	struct world *w = world_create();
-	uint8_t *ram;
 	struct vmbus_packet pkt;
+	struct guest_rx rx;
+	uint8_t *ram, m[200];
+	uint32_t n;
 
 	CU_ASSERT_TRUE(guest_up(w, 8));
 	w->bus.ops->pause(w->bus.opaque, &w->bus.ch, true);
+	make_frame(f.head, 60, world_peer, world_mac, 0);
+	n = make_packet(m, NULL, 0, f.head, 60, 0);
+	world_write(w, 1, 0, m, n);
+	guest_put_section(w, 40, 0, n);
 	guest_init(w, NVSP_VERSION_5, 1);	/* an error, if anybody looked */
 	CU_ASSERT_EQUAL(world_state(w), NETVSP_READY);
 	CU_ASSERT_FALSE(netvsp_rx_open(w->nic));
@@ -532,8 +539,16 @@ static void nothing_is_touched_while_memory_is_gone(void)
 	w->bus.ram = ram;
 	w->bus.ops->pause(w->bus.opaque, &w->bus.ch, false);
 	CU_ASSERT_TRUE(netvsp_rx_open(w->nic));
+	make_frame(f.head, 60, world_mac, world_peer, 7);
+	world_deliver(w, &f, 1);
+	CU_ASSERT_TRUE(guest_next(w, &pkt) && guest_parse_rx(w, &pkt, &rx));
+	world_read(w, 0, rx.offset[0] + 256, m, 60);
+	CU_ASSERT(!memcmp(m, f.head, 60));
 	world_run(w);
 	CU_ASSERT_EQUAL(world_state(w), NETVSP_FAILED);	/* now it was seen */
+	CU_ASSERT_EQUAL(w->port->n, 1);
+	CU_ASSERT(!memcmp(w->port->frame[0].bytes, world_peer, 6));
+	CU_ASSERT_EQUAL(guest_sent_status(w, 40), NVSP_STATUS_SUCCESS);
 	CU_ASSERT_FALSE(guest_next(w, &pkt));
 	world_close(w);
 

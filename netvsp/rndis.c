@@ -118,7 +118,7 @@ enum rndis_refusal rndis_parse_ppis(struct rd area, struct rndis_ppis *out)
 			return RNDIS_BAD_PPI_ELEMENT;
 		size = le32_get(h.size);
 		offset = le32_get(h.data_offset);
-		if (size < sizeof(h) || size > area.left || offset < sizeof(h) || offset > size)
+		if (size > area.left || offset < sizeof(h) || offset > size)	/* so 12 ≤ size, and we get on */
 			return RNDIS_BAD_PPI_ELEMENT;
 		element.left = size;
 		why = parse_ppi(&element, le32_get(h.type), offset, &ppis);

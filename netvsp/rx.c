@@ -17,7 +17,6 @@
 enum {
 	LOW_BATCHES = 4,	/* of room: congested below (our policy) … */
 	GOOD_BATCHES = 8,	/* … until there is that much again */
-	HEADER_LINE_BYTES = 64,
 };
 
 /* What a sub-allocation begins with; the lengths are the frame's. */
@@ -27,10 +26,11 @@ struct header {
 	struct rndis_ppi_u32 vlan;	/* only if there is a tag */
 };
 enum {
+	HEADER_LINE_BYTES = 64,
 	PLAIN_BYTES = offsetof(struct header, vlan),	/* 60 */
 	TAGGED_BYTES = sizeof(struct header),		/* 76 */
 };
-static_assert(PLAIN_BYTES <= HEADER_LINE_BYTES, "one cache line, in one page");
+static_assert((size_t)PLAIN_BYTES <= HEADER_LINE_BYTES, "one cache line, in one page");
 
 /* No receive checksums are offered, so their element says: nothing known. */
 static const struct header header = {

@@ -486,9 +486,12 @@ static void a_closed_receiver_is_not_congested(void)
 	world_run(w);
 	world_deliver(w, &t.f, 1);
 	CU_ASSERT_TRUE(w->port->congested);
+	CU_ASSERT_EQUAL(netvsp_set_port(w->nic, NULL), 0);	/* the port aborts if it is unplugged congested */
+	CU_ASSERT_EQUAL(netvsp_set_port(w->nic, w->port), 0);
+	CU_ASSERT_TRUE(w->port->congested);
 	world_close(w);
 	CU_ASSERT_FALSE(w->port->congested);
-	world_destroy(w);	/* the port aborts if it is unplugged congested */
+	world_destroy(w);
 }
 
 static const struct hv_test tests[] = {

@@ -566,6 +566,78 @@ static void the_park_is_bounded_and_then_the_ring_fills(void)
 	world_destroy(w);
 }
 
+/* The frames of all forms leave in the order of their packets. */
+static void the_forms_keep_their_order(void)
+{
+	struct world *w = up(16);
+	uint8_t frame[60], m[104];
+
+	for (unsigned i = 0; i < 30; i++) {
+		make_frame(frame, 60, world_peer, world_mac, 0);
+		frame[20] = (uint8_t)i;
+		make_packet(m, NULL, 0, frame, 60, 0);
+		if (i % 3) {
+			world_write(w, 1, i * 6144, m, sizeof(m));
+			guest_put_section(w, i, i, sizeof(m));
+		} else {
+			memcpy(w->bus.ram + WORLD_FREE_AT + i * 128, m, sizeof(m));
+			guest_put_direct(w, i, 0, guest_gpa(WORLD_FREE_AT + i * 128), sizeof(m));
+		}
+	}
+	guest_go(w);
+	CU_ASSERT_EQUAL(w->port->n, 30);
+	for (unsigned i = 0; i < 30; i++)
+		CU_ASSERT_EQUAL(w->port->frame[i].bytes[20], i);
+	world_destroy(w);
+}
+
+/* Packets whose section was checked before the pause, and whose buffer went during it. */
+static void a_send_buffer_may_go_while_its_packets_wait(void)
+{
+	struct world *w = up(64);
+	const uint32_t n = write_batch(w, 0, 8, 99);
+	unsigned good = 0, bad = 0;
+
+	w->port->pause = true;
+	for (unsigned i = 0; i < 60; i++)
+		guest_put_section(w, i, 0, n);
+	guest_go(w);
+	CU_ASSERT_TRUE(w->nic->primary.tx.num_jobs > 0);
+	CU_ASSERT_TRUE(w->nic->primary.park.tail > 0);
+	w->bus.ops->gpadl_teardown(w->bus.opaque, &w->bus.ch, &w->bus.gpadl[1]);
+	CU_ASSERT_EQUAL(w->bus.gpadl[1].refs, 0);
+	w->port->nic->ops->resume(w->port->nic->opaque);
+	CU_ASSERT_TRUE(world_run(w));
+	for (uint64_t id = 0; id < 60; id++) {
+		const uint32_t status = guest_sent_status(w, id);
+
+		good += status == NVSP_STATUS_SUCCESS;
+		bad += status == NVSP_STATUS_FAILURE;
+	}
+	CU_ASSERT_EQUAL(good, w->port->n / 8);
+	CU_ASSERT_EQUAL(good + bad, 60);
+	w->port->pause = false;
+	world_destroy(w);
+}
+
+/* The port that asked for a pause is gone, and with it the resume. */
+static void a_pause_ends_with_its_port(void)
+{
+	struct world *w = up(64);
+	const uint32_t n = write_batch(w, 0, 1, 99);
+
+	w->port->pause = true;
+	for (unsigned i = 0; i < 100; i++)
+		guest_put_section(w, i, 0, n);
+	guest_go(w);
+	CU_ASSERT_EQUAL(w->port->n, 32);
+	CU_ASSERT_EQUAL(netvsp_set_port(w->nic, w->other_port), 0);
+	CU_ASSERT_TRUE(world_run(w));
+	CU_ASSERT_EQUAL(w->other_port->n, 68);
+	w->port->pause = false;
+	world_destroy(w);
+}
+
 static void packets_in_the_park_are_counted_when_the_channel_closes(void)
 {
 	struct world *w = up(64);
@@ -619,6 +691,9 @@ static const struct hv_test tests[] = {
 	{ "no reply is lost when the ring is full", no_reply_is_lost_when_the_ring_is_full },
 	{ "a pause parks frames and keeps their order", a_pause_parks_frames_and_keeps_their_order },
 	{ "the park is bounded and then the ring fills", the_park_is_bounded_and_then_the_ring_fills },
+	{ "the forms keep their order", the_forms_keep_their_order },
+	{ "a send buffer may go while its packets wait", a_send_buffer_may_go_while_its_packets_wait },
+	{ "a pause ends with its port", a_pause_ends_with_its_port },
 	{ "packets in the park are counted when the channel closes",
 	  packets_in_the_park_are_counted_when_the_channel_closes },
 	{ "without a port frames are completed and counted", without_a_port_frames_are_completed_and_counted },
