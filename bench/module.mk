@@ -1,2 +1,2 @@
-bench_PROGS := ring_bench
-bench_USES := vmbus base
+bench_PROGS := ring_bench path_bench
+bench_USES := softguest hvnetctl netvsp vswitch vmbus base
