@@ -177,6 +177,15 @@ static u64 take_id(struct vmbus_channel *channel, const struct vmpacket_descript
 	return channel->next_request_id_callback(channel, id);
 }
 
+/*
+ * What a writer gets on a channel that was taken back. A completion counts as sent, since nobody waits for it: hv_netvsc
+ * would try it again for ever, in its NAPI poll.
+ */
+static int rescinded_result(const struct vmpacket_descriptor *desc)
+{
+	return desc->type == VM_PKT_COMP ? 0 : -ENODEV;
+}
+
 int hvb_ring_write(struct vmbus_channel *channel, const struct kvec *parts, unsigned int n, u64 id,
 		   u64 *transaction_id)
 {
@@ -190,7 +199,7 @@ int hvb_ring_write(struct vmbus_channel *channel, const struct kvec *parts, unsi
 	int err;
 
 	if (READ_ONCE(channel->rescind))
-		return -ENODEV;
+		return rescinded_result(parts[0].iov_base);
 	for (i = 0; i < n; i++)
 		total += parts[i].iov_len;
 
@@ -234,7 +243,7 @@ int hvb_ring_write(struct vmbus_channel *channel, const struct kvec *parts, unsi
 	if (table_id != VMBUS_NO_RQSTOR && channel->request_addr_callback &&
 	    channel->request_addr_callback(channel, table_id) == VMBUS_RQST_ERROR)
 		return 0;
-	return -ENODEV;
+	return rescinded_result(parts[0].iov_base);
 out:
 	spin_unlock_irqrestore(&ring->ring_lock, flags);
 	return err;
