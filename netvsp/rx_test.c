@@ -344,6 +344,36 @@ static void the_middle_of_a_chain_is_no_packet(void)
 	world_destroy(w);
 }
 
+/* Slots that come back between two deliveries get between the free ones that the chain is made of. */
+static void a_chain_holds_its_slots_whatever_comes_back_meanwhile(void)
+{
+	static struct test_frame t;
+	const struct vswitch_frame *at[1] = { &t.f };
+	struct world *w = up(16);
+	struct vmbus_packet pkt;
+	struct guest_rx rx, first;
+	bool seen[4096] = { false };
+	uint32_t slot, n = 0;
+
+	make(&t, world_mac, 60, 0);
+	world_deliver(w, &t.f, 1);
+	CU_ASSERT_TRUE(guest_next(w, &pkt) && guest_parse_rx(w, &pkt, &first));
+	w->port->nic->ops->deliver(w->port->nic->opaque, at, 1);
+	guest_complete(w, first.id);
+	w->port->nic->ops->deliver(w->port->nic->opaque, at, 1);
+	w->port->nic->ops->flush(w->port->nic->opaque);
+	CU_ASSERT_TRUE(guest_next(w, &pkt) && guest_parse_rx(w, &pkt, &rx) && rx.n == 2);
+	guest_complete(w, rx.id);
+	CU_ASSERT_EQUAL(w->nic->slots.free[NETVSP_POOL_DATA], w->slots - 16);
+	while ((slot = netvsp_slots_take(&w->nic->slots, NETVSP_POOL_DATA)) != NETVSP_NO_SLOT) {
+		CU_ASSERT_FALSE_FATAL(slot >= w->slots || seen[slot]);
+		seen[slot] = true;
+		n++;
+	}
+	CU_ASSERT_EQUAL(n, w->slots - 16);
+	world_destroy(w);
+}
+
 /* ---- congestion ---- */
 
 /* Sends batches as a well-behaved sender: only while the port is not congested. Frames sent. */
@@ -505,6 +535,8 @@ static const struct hv_test tests[] = {
 	  nothing_is_delivered_before_a_filter_and_after_filter_0 },
 	{ "a completion names what is out, once", a_completion_names_what_is_out_once },
 	{ "the middle of a chain is no packet", the_middle_of_a_chain_is_no_packet },
+	{ "a chain holds its slots whatever comes back meanwhile",
+	  a_chain_holds_its_slots_whatever_comes_back_meanwhile },
 	{ "nothing is lost between those who pause", nothing_is_lost_between_those_who_pause },
 	{ "who does not pause loses frames with a reason", who_does_not_pause_loses_frames_with_a_reason },
 	{ "completions are taken while frames are parked", completions_are_taken_while_frames_are_parked },

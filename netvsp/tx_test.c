@@ -67,10 +67,10 @@ static void every_form_carries_frames_of_every_size(void)
 		world_gpadl(w, 0, WORLD_RECEIVE_HANDLE, WORLD_RECEIVE_AT, 1024, scattered);
 		world_gpadl(w, 1, WORLD_SEND_HANDLE, WORLD_SEND_AT, WORLD_SEND_PAGES, scattered);
 		CU_ASSERT_TRUE(guest_handshake(w, NVSP_VERSION_6_1, 1514, true));
-		for (char form = 'A'; form <= 'C'; form++)
+		for (int form = 'A'; form <= 'C'; form++)
 			for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-				make_frame(frame, sizes[i], world_peer, world_mac, (uint8_t)(form + i));
-				send_frame(w, form, 7 + i, frame, sizes[i]);
+				make_frame(frame, sizes[i], world_peer, world_mac, (uint8_t)((size_t)form + i));
+				send_frame(w, (char)form, 7 + i, frame, sizes[i]);
 				CU_ASSERT_EQUAL(guest_sent_status(w, 7 + i), NVSP_STATUS_SUCCESS);
 				CU_ASSERT_TRUE(last_frame_is(w, frame, sizes[i]));
 			}
