@@ -190,6 +190,11 @@ void vmbus_ring_stop_waiting(struct vmbus_ring_out *r)
 	ring_store(&r->ctl->pending_send_bytes, 0);
 }
 
+bool vmbus_ring_neglected(struct vmbus_ring_out *r)
+{
+	return !r->corrupt && !ring_load(&r->ctl->interrupt_mask) && ring_out_look(r) && r->read_seen != r->published;
+}
+
 /* ---- consumer ---- */
 
 void vmbus_ring_in_move(struct vmbus_ring_in *r, void *base)
@@ -321,4 +326,9 @@ bool vmbus_ring_unmask(struct vmbus_ring_in *r)
 		return true;
 	ring_store(&r->ctl->interrupt_mask, 1);
 	return false;
+}
+
+bool vmbus_ring_has_packet(struct vmbus_ring_in *r)
+{
+	return !r->corrupt && ring_in_look(r) && r->write_seen != r->read;
 }

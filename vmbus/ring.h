@@ -115,6 +115,12 @@ bool vmbus_ring_wait_for_space(struct vmbus_ring_out *r, uint32_t need) __attrib
 void vmbus_ring_stop_waiting(struct vmbus_ring_out *r);
 /* Free bytes now, footer slack taken off; re-reads the peer's index. 0 if corrupt. */
 uint32_t vmbus_ring_free(struct vmbus_ring_out *r);
+/*
+ * Whether published packets wait for a consumer that asked to be signalled: a moment after publishing that is a lost
+ * doorbell, which a correct peer cannot cause. A peer without atomic instructions or barriers can: a QEMU that
+ * emulates a single processor translates the guest's to plain ones.
+ */
+bool vmbus_ring_neglected(struct vmbus_ring_out *r);
 
 /*
  * The next packet, copied into buf (cap bytes for what follows the descriptor, 8-byte aligned; a larger packet is
@@ -124,6 +130,8 @@ uint32_t vmbus_ring_free(struct vmbus_ring_out *r);
  */
 int vmbus_ring_next(struct vmbus_ring_in *r, void *buf, size_t cap, struct vmbus_packet *pkt)
 	__attribute__((warn_unused_result));
+/* Whether there is a packet; for a second look some time after vmbus_ring_unmask(), as vmbus_ring_neglected() says. */
+bool vmbus_ring_has_packet(struct vmbus_ring_in *r);
 /* Gives the space of all packets taken back. true: the producer waits for it and must be signalled (§10.4). */
 bool vmbus_ring_release(struct vmbus_ring_in *r) __attribute__((warn_unused_result));
 /* "Do not signal, I poll" (§10.2). */

@@ -689,6 +689,32 @@ static void nothing_is_lost_between_two_threads(void)
 	pair_close(&l.p);
 }
 
+/* What a second look finds, after a doorbell that was lost. */
+static void second_looks(void)
+{
+	struct pair p;
+
+	pair_open(&p);
+	CU_ASSERT_FALSE(vmbus_ring_neglected(&p.out));
+	CU_ASSERT_FALSE(vmbus_ring_has_packet(&p.in));
+	vmbus_ring_mask(&p.in);
+	CU_ASSERT_EQUAL_FATAL(vmbus_ring_write(&p.out, VMBUS_PKT_DATA_INBAND, false, 1, "12345678", 8), 0);
+	CU_ASSERT_FALSE(vmbus_ring_has_packet(&p.in));		/* not published */
+	CU_ASSERT_FALSE(vmbus_ring_publish(&p.out));
+	CU_ASSERT_TRUE(vmbus_ring_has_packet(&p.in));
+	CU_ASSERT_FALSE(vmbus_ring_neglected(&p.out));		/* the consumer polls */
+	__atomic_store_n(&p.in.ctl->interrupt_mask, 0, __ATOMIC_RELAXED);	/* unmasked without looking */
+	CU_ASSERT_TRUE(vmbus_ring_neglected(&p.out));
+	CU_ASSERT_EQUAL(next(&p), 1);
+	CU_ASSERT_FALSE(vmbus_ring_release(&p.in));
+	CU_ASSERT_FALSE(vmbus_ring_neglected(&p.out));
+	CU_ASSERT_FALSE(vmbus_ring_has_packet(&p.in));
+	__atomic_store_n(&p.in.ctl->write_index, 3, __ATOMIC_RELAXED);
+	CU_ASSERT_FALSE(vmbus_ring_has_packet(&p.in));
+	CU_ASSERT_TRUE(p.in.corrupt);
+	pair_close(&p);
+}
+
 static const struct hv_test tests[] = {
 	{ "init checks pages and both indices", init_checks_what_it_finds },
 	{ "packet is as on the wire", packet_is_as_on_the_wire },
@@ -706,6 +732,7 @@ static const struct hv_test tests[] = {
 	{ "packet is a private copy", packet_is_a_private_copy },
 	{ "endless producer is taken in steps", endless_producer_is_taken_in_steps },
 	{ "moves keep the private state", moves_keep_the_private_state },
+	{ "second looks find what a doorbell did not tell", second_looks },
 	{ "GPA-direct ranges round trip", gpa_direct_round_trip },
 	{ "refuses lying GPA ranges", refuses_lying_gpa_ranges },
 	{ "transfer-page ranges round trip", transfer_pages_round_trip },

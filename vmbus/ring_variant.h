@@ -9,6 +9,8 @@
 #define vmbus_ring_out_init RING_CAT(RING_VARIANT, out_init)
 #define ring_out_look RING_CAT(RING_VARIANT, out_look)
 #define vmbus_ring_free RING_CAT(RING_VARIANT, free)
+#define vmbus_ring_neglected RING_CAT(RING_VARIANT, neglected)
+#define vmbus_ring_has_packet RING_CAT(RING_VARIANT, has_packet)
 #define vmbus_ring_reserve RING_CAT(RING_VARIANT, reserve)
 #define vmbus_ring_commit RING_CAT(RING_VARIANT, commit)
 #define vmbus_ring_write RING_CAT(RING_VARIANT, write)
@@ -34,6 +36,8 @@ static const struct variant RING_VARIANT = {
 #undef vmbus_ring_out_init
 #undef ring_out_look
 #undef vmbus_ring_free
+#undef vmbus_ring_neglected
+#undef vmbus_ring_has_packet
 #undef vmbus_ring_reserve
 #undef vmbus_ring_commit
 #undef vmbus_ring_write
