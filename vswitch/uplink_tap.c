@@ -116,8 +116,9 @@ static void to_vnet(const struct vswitch_frame *f, struct virtio_net_hdr *h)
 
 static int read_mac(const struct tap *t, uint8_t mac[6])
 {
-	struct ifreq ifr = { .ifr_flags = 0 };
+	struct ifreq ifr;
 
+	memset(&ifr, 0, sizeof(ifr));
 	if (ioctl(t->fd, SIOCGIFHWADDR, &ifr))
 		return -errno;
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
@@ -128,7 +129,7 @@ static int read_mac(const struct tap *t, uint8_t mac[6])
 static void look_up_mac(struct tap *t)
 {
 	uint64_t now_ns = hv_now_ns();
-	uint8_t mac[6];
+	uint8_t mac[6] = { 0 };
 	int ret;
 
 	if (now_ns - t->looked_up_ns < 1000000000)
@@ -168,7 +169,8 @@ static bool read_frame(struct tap *t, unsigned i)
 	f->nsegs = f->len > f->head_bytes;
 	from_vnet(&vnet, &f->offload);
 	t->batch[i] = f;
-	if (t->nic.kind == VSWITCH_NIC_INTERNAL && fdb_mac(f->head + 6) != t->uplink.port->mac)
+	if (t->nic.kind == VSWITCH_NIC_INTERNAL && f->len >= ETHERNET_BYTES &&
+	    fdb_mac(f->head + 6) != t->uplink.port->mac)
 		look_up_mac(t);
 	return true;
 }

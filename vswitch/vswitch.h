@@ -266,8 +266,10 @@ void vswitch_fdb_visit(struct vswitch *sw, void (*visit)(void *cookie, const str
  */
 struct vswitch_extension_ops {
 	const char *name;
-	void (*ingress)(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n, uint32_t *keep);
-	void (*egress)(void *opaque, struct vswitch_port *destination, const struct vswitch_frame *const *frames, unsigned n, uint32_t *keep);
+	void (*ingress)(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
+			uint32_t *keep);
+	void (*egress)(void *opaque, struct vswitch_port *destination, const struct vswitch_frame *const *frames,
+		       unsigned n, uint32_t *keep);
 };
 /* ops is borrowed until detach. -EEXIST: attached already, with this opaque. */
 int vswitch_extension_attach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque)
