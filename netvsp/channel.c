@@ -11,6 +11,10 @@
  * cheap because their bytes stay where they are. When the park is full the ring is left alone, and the guest waits.
  *
  * While we poll, the guest's doorbell is off; when there is nothing to do, on_sleep() says what would wake us.
+ *
+ * Doorbells are not lost between correct peers. A guest whose processor is emulated as if it were alone with its memory (QEMU's TCG
+ * with room for one processor) has no barriers and no atomic exchange, and then they are, for good: so whenever there may be one on its
+ * way, on_look() looks again a little later.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +35,9 @@ struct parked {
 	uint16_t type;
 	bool wants_completion;
 };
+
+#define LOOK_NS 2000000ull		/* our policy: a doorbell under way takes well below a millisecond … */
+#define LOOK_MAX_NS 1000000000ull	/* … and a guest that is stopped is asked ever less often */
 
 static uint32_t parked_bytes(uint32_t extra_bytes, uint32_t payload_bytes)
 {
@@ -113,10 +120,47 @@ uint32_t netvsp_channel_reserve(const struct netvsp_channel *c)
 	return want < c->out->size / 4 ? want : c->out->size / 4;
 }
 
+static void look_later(struct netvsp_channel *c)
+{
+	if (c->look.loop)
+		return;
+	c->look_after_ns = LOOK_NS;
+	c->look_read = NETVSP_NO_INDEX;
+	/* Without memory for a timer there is no second look, which a correct guest does not need. */
+	(void)hv_timer_arm(c->nic->loop, &c->look, hv_now_ns() + LOOK_NS);
+}
+
+static void on_look(struct hv_timer *t)
+{
+	struct netvsp_channel *c = CONTAINER(t, struct netvsp_channel, look);
+	bool neglected;
+
+	if (!netvsp_channel_live(c))
+		return;
+	if (!c->poller.loop && !c->masked && vmbus_ring_has_packet(c->in)) {
+		netvsp_count(c->nic, NETVSP_C_DOORBELLS_MISSED);
+		hv_poller_kick(c->nic->loop, &c->poller);
+	}
+	neglected = vmbus_ring_neglected(c->out);
+	vmbus_ring_free(c->out);	/* reads the guest's index in any case */
+	if (c->out->corrupt || c->out->read_seen == c->out->published)
+		return;
+	if (c->out->read_seen != c->look_read) {
+		c->look_after_ns = LOOK_NS;
+	} else if (neglected) {
+		netvsp_count(c->nic, NETVSP_C_DOORBELLS_REPEATED);
+		vmbus_channel_signal(c->ch);
+		c->look_after_ns = c->look_after_ns < LOOK_MAX_NS / 2 ? c->look_after_ns * 2 : LOOK_MAX_NS;
+	}
+	c->look_read = c->out->read_seen;
+	(void)hv_timer_arm(c->nic->loop, &c->look, hv_now_ns() + c->look_after_ns);
+}
+
 void netvsp_channel_publish(struct netvsp_channel *c)
 {
 	if (vmbus_ring_publish(c->out))
 		vmbus_channel_signal(c->ch);
+	look_later(c);
 }
 
 bool netvsp_channel_send_rndis(struct netvsp_channel *c, uint32_t channel_type, uint32_t transaction_id,
@@ -364,6 +408,7 @@ static bool on_sleep(struct hv_poller *p)
 	if (!vmbus_ring_unmask(c->in))
 		return false;
 	c->masked = false;
+	look_later(c);
 	return true;
 }
 
@@ -374,6 +419,7 @@ int netvsp_channel_create(struct netvsp_channel *c, struct netvsp *nic)
 	c->nic = nic;
 	c->poller.poll = on_poll;
 	c->poller.sleep = on_sleep;
+	c->look.fire = on_look;
 	netvsp_tx_init(&c->tx);
 	c->park.bytes = malloc(NETVSP_PARK_BYTES);
 	return c->park.bytes ? 0 : -ENOMEM;
@@ -400,6 +446,7 @@ void netvsp_channel_close(struct netvsp_channel *c)
 	unsigned lost;
 
 	hv_poller_stop(&c->poller);
+	hv_timer_cancel(&c->look);
 	lost = netvsp_tx_reset(&c->tx);
 	while (!park_empty(&c->park)) {
 		park_first(&c->park, &pkt);

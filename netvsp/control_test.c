@@ -780,7 +780,7 @@ static void a_guest_that_is_not_up_hears_nothing(void)
 	CU_ASSERT_EQUAL(indicated(w), 1);
 	netvsp_set_link(w->nic, false);		/* the timer runs when the channel goes */
 	world_close(w);
-	CU_ASSERT_EQUAL(w->loop.timer, NULL);
+	CU_ASSERT_EQUAL(w->nic->link.timer.loop, NULL);
 	world_destroy(w);
 }
 

@@ -71,6 +71,8 @@ enum {
 	X(NETVSP_C_RX_RING_FULL, "to-guest-ring-full") \
 	X(NETVSP_C_RX_CONGESTED, "to-guest-congested") \
 	X(NETVSP_C_SPACE_WAITS, "to-guest-ring-waits") \
+	X(NETVSP_C_DOORBELLS_MISSED, "doorbells-missed") \
+	X(NETVSP_C_DOORBELLS_REPEATED, "doorbells-repeated") \
 	X(NETVSP_C_CONTROL_REQUESTS, "control-requests") \
 	X(NETVSP_C_CONTROL_ANSWERS, "control-answers") \
 	X(NETVSP_C_INDICATIONS, "indications") \
@@ -266,12 +268,17 @@ struct netvsp_reply {		/* an NVSP completion that found no room */
 	uint8_t payload[NVSP_MESSAGE_BYTES_6_1];
 };
 
+#define NETVSP_NO_INDEX UINT32_MAX
+
 struct netvsp_channel {
 	struct netvsp *nic;		/* borrowed: it owns us */
 	struct vmbus_channel *ch;	/* borrowed; NULL: closed */
 	struct vmbus_ring_in *in;	/* borrowed, with ch */
 	struct vmbus_ring_out *out;
 	struct hv_poller poller;
+	struct hv_timer look;		/* whether a doorbell was lost */
+	uint64_t look_after_ns;
+	uint32_t look_read;		/* the guest's read index at the last look; NETVSP_NO_INDEX: none yet */
 	bool paused;			/* guest memory is gone for now */
 	bool held;			/* the switch said pause */
 	bool masked;			/* the guest does not signal */

@@ -524,6 +524,64 @@ static void a_closed_receiver_is_not_congested(void)
 	world_destroy(w);
 }
 
+/* What a guest without barriers does: it sleeps with its doorbell on, beside a packet that nobody rang for. */
+static void a_lost_doorbell_is_rung_again(void)
+{
+	static struct test_frame t;
+	struct world *w = up(4);
+	struct vmbus_ring_in *in = &w->bus.to_guest;
+	unsigned signals;
+
+	make(&t, world_mac, 64, 0);
+	receive_all(w);
+	for (unsigned i = 0; i < 100 && w->nic->primary.look.loop; i++)
+		world_advance(w, 2000000);
+	CU_ASSERT_EQUAL_FATAL(w->nic->primary.look.loop, NULL);	/* nothing left to look after */
+	vmbus_ring_mask(in);
+	signals = w->bus.ch.signals;
+	world_deliver(w, &t.f, 1);
+	CU_ASSERT_EQUAL(w->bus.ch.signals, signals);
+	world_advance(w, 50000000);
+	CU_ASSERT_EQUAL(w->bus.ch.signals, signals);		/* it polls: none of our business */
+	in->ctl->interrupt_mask = 0;
+	world_advance(w, 50000000);
+	CU_ASSERT_EQUAL(w->bus.ch.signals, signals + 1);
+	CU_ASSERT_EQUAL(world_counter(w, "doorbells-repeated"), 1);
+	for (unsigned i = 0; i < 10; i++)
+		world_advance(w, 1000000000);
+	CU_ASSERT_TRUE(w->bus.ch.signals > signals + 5);	/* a guest that is stopped, say: again, but seldom */
+	CU_ASSERT_TRUE(w->bus.ch.signals <= signals + 11);
+	CU_ASSERT_EQUAL(receive_all(w), 1);
+	signals = w->bus.ch.signals;
+	for (unsigned i = 0; i < 10; i++)
+		world_advance(w, 1000000000);
+	CU_ASSERT_EQUAL(w->bus.ch.signals, signals);
+	CU_ASSERT_EQUAL(w->nic->primary.look.loop, NULL);
+	world_destroy(w);
+}
+
+/* The same in the other direction: a packet, and no doorbell. */
+static void a_packet_without_a_doorbell_is_found(void)
+{
+	static struct test_frame t;
+	struct vmbus_packet pkt;
+	struct guest_rx rx;
+	struct world *w = up(4);
+
+	make(&t, world_mac, 64, 0);
+	receive_all(w);
+	world_deliver(w, &t.f, 1);
+	CU_ASSERT_TRUE_FATAL(guest_next(w, &pkt) && guest_parse_rx(w, &pkt, &rx));
+	CU_ASSERT_TRUE(world_run(w));
+	CU_ASSERT_TRUE_FATAL(guest_put(w, VMBUS_PKT_COMPLETION, false, rx.id, NULL, 0, NULL, 0));
+	CU_ASSERT_TRUE(vmbus_ring_publish(&w->bus.to_host));	/* and it does not ring */
+	CU_ASSERT_TRUE(vmbus_ring_has_packet(&w->bus.ch.in));
+	world_advance(w, 2000000);
+	CU_ASSERT_FALSE(vmbus_ring_has_packet(&w->bus.ch.in));
+	CU_ASSERT_EQUAL(world_counter(w, "doorbells-missed"), 1);
+	world_destroy(w);
+}
+
 static const struct hv_test tests[] = {
 	{ "frames of every size arrive whole", frames_of_every_size_arrive_whole },
 	{ "slots do not overlap and their tail is left alone", slots_do_not_overlap_and_their_tail_is_left_alone },
@@ -531,6 +589,8 @@ static const struct hv_test tests[] = {
 	{ "a tag is an element for those who know it", a_tag_is_an_element_for_those_who_know_it },
 	{ "the filter lets through what it names", the_filter_lets_through_what_it_names },
 	{ "without a list multicast is all of it", without_a_list_multicast_is_all_of_it },
+	{ "a lost doorbell is rung again", a_lost_doorbell_is_rung_again },
+	{ "a packet without a doorbell is found", a_packet_without_a_doorbell_is_found },
 	{ "nothing is delivered before a filter and after filter 0",
 	  nothing_is_delivered_before_a_filter_and_after_filter_0 },
 	{ "a completion names what is out, once", a_completion_names_what_is_out_once },

@@ -36,9 +36,11 @@ static const uint8_t world_broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
 
 /* ---- the loop: one poller, some timers, time stands still until told otherwise ---- */
 
+enum { WORLD_TIMERS = 4 };
+
 struct hv_loop {
 	struct hv_poller *poller;
-	struct hv_timer *timer;
+	struct hv_timer *timer[WORLD_TIMERS];
 	unsigned kicks;
 };
 
@@ -63,19 +65,26 @@ void hv_poller_stop(struct hv_poller *p)
 	p->loop = NULL;
 }
 
-int hv_timer_arm(struct hv_loop *loop, struct hv_timer *t, uint64_t deadline_ns)
-{
-	t->loop = loop;
-	t->deadline_ns = deadline_ns;
-	loop->timer = t;
-	return 0;
-}
-
 void hv_timer_cancel(struct hv_timer *t)
 {
-	if (t->loop)
-		t->loop->timer = NULL;
+	for (unsigned i = 0; t->loop && i < WORLD_TIMERS; i++)
+		if (t->loop->timer[i] == t)
+			t->loop->timer[i] = NULL;
 	t->loop = NULL;
+}
+
+int hv_timer_arm(struct hv_loop *loop, struct hv_timer *t, uint64_t deadline_ns)
+{
+	unsigned i = 0;
+
+	hv_timer_cancel(t);
+	while (loop->timer[i])
+		if (++i == WORLD_TIMERS)
+			abort();
+	t->loop = loop;
+	t->deadline_ns = deadline_ns;
+	loop->timer[i] = t;
+	return 0;
 }
 
 /* ---- the switch: a port that keeps frames ---- */
@@ -394,8 +403,11 @@ static struct world *world_create(void)
 static void world_destroy(struct world *w)
 {
 	netvsp_destroy(w->nic);
-	if (w->loop.poller || w->loop.timer)
+	if (w->loop.poller)
 		abort();
+	for (unsigned i = 0; i < WORLD_TIMERS; i++)
+		if (w->loop.timer[i])
+			abort();
 	world_unmap_rings(w);
 	for (unsigned i = 0; i < WORLD_GPADLS; i++)
 		free(w->bus.gpadl[i].page);
@@ -422,13 +434,14 @@ static bool world_run(struct world *w)
 
 static void world_advance(struct world *w, uint64_t ns)
 {
-	struct hv_timer *t = w->loop.timer;
-
 	world_now += ns;
-	if (t && t->deadline_ns <= world_now) {
-		t->loop = NULL;
-		w->loop.timer = NULL;
-		t->fire(t);
+	for (unsigned i = 0; i < WORLD_TIMERS; i++) {
+		struct hv_timer *t = w->loop.timer[i];
+
+		if (t && t->deadline_ns <= world_now) {
+			hv_timer_cancel(t);
+			t->fire(t);
+		}
 	}
 	world_run(w);
 }
