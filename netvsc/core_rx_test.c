@@ -259,4 +259,4 @@ static const struct hv_test tests[] = {
 	{ "receives nothing before a buffer is registered", test_before_registration },
 	{ "gives ranges back with success", test_complete },
 };
-HV_TEST_MAIN("netvsc_rx", tests)
+HV_TEST_MAIN("netvsc/rx", tests)

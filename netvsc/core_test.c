@@ -702,4 +702,4 @@ static const struct hv_test tests[] = {
 	{ "reads in-band messages", test_inband },
 	{ "has a name for everything", test_names },
 };
-HV_TEST_MAIN("netvsc_core", tests)
+HV_TEST_MAIN("netvsc/core", tests)

@@ -212,4 +212,4 @@ static const struct hv_test tests[] = {
 	{ "ends a section with a header alone", test_partial },
 	{ "believes no completion that it does not owe", test_slots },
 };
-HV_TEST_MAIN("netvsc_tx", tests)
+HV_TEST_MAIN("netvsc/tx", tests)

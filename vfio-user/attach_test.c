@@ -135,4 +135,4 @@ static const struct hv_test tests[] = {
 	{ "serves one client after the other, keeping no descriptor", listens_again },
 };
 
-HV_TEST_MAIN("vfio-user attach", tests)
+HV_TEST_MAIN("vfio-user/attach", tests)

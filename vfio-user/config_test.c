@@ -371,4 +371,4 @@ static const struct hv_test tests[] = {
 	{ "refuses descriptions that could hurt a client", refuses_bad_descriptions },
 };
 
-HV_TEST_MAIN("vfio-user config", tests)
+HV_TEST_MAIN("vfio-user/config", tests)

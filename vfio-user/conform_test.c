@@ -568,4 +568,4 @@ static const struct hv_test tests[] = {
 	{ "writes configuration space", writes_configuration },
 };
 
-HV_TEST_MAIN("vfio-user conformance", tests)
+HV_TEST_MAIN("vfio-user/conformance", tests)

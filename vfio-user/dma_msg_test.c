@@ -243,4 +243,4 @@ static const struct hv_test tests[] = {
 	{ "gives up on late answers", gives_up_on_late_answers },
 };
 
-HV_TEST_MAIN("vfio-user dma messages", tests)
+HV_TEST_MAIN("vfio-user/dma-messages", tests)

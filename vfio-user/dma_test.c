@@ -456,4 +456,4 @@ static const struct hv_test tests[] = {
 	{ "survives a file that is cut", survives_a_cut_file },
 };
 
-HV_TEST_MAIN("vfio-user dma", tests)
+HV_TEST_MAIN("vfio-user/dma", tests)

@@ -492,4 +492,4 @@ static const struct hv_test tests[] = {
 	{ "waits when descriptors have run out", waits_for_descriptors },
 };
 
-HV_TEST_MAIN("vfio-user hostile", tests)
+HV_TEST_MAIN("vfio-user/hostile", tests)

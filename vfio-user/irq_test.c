@@ -383,4 +383,4 @@ static const struct hv_test tests[] = {
 	{ "INTx is unmasked by eventfd", intx_is_unmasked_by_eventfd },
 };
 
-HV_TEST_MAIN("vfio-user irq", tests)
+HV_TEST_MAIN("vfio-user/irq", tests)

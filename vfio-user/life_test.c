@@ -297,4 +297,4 @@ static const struct hv_test tests[] = {
 	{ "gives rings that do not wrap", gives_rings_that_do_not_wrap },
 };
 
-HV_TEST_MAIN("vfio-user life", tests)
+HV_TEST_MAIN("vfio-user/life", tests)

@@ -158,4 +158,4 @@ static const struct hv_test tests[] = {
 	{ "answers within QEMU's buffer", answers_within_qemus_buffer },
 };
 
-HV_TEST_MAIN("vfio-user version", tests)
+HV_TEST_MAIN("vfio-user/version", tests)

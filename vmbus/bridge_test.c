@@ -522,4 +522,4 @@ static const struct hv_test tests[] = {
 	{ "creation checks its processors", creation_checks_its_processors },
 };
 
-HV_TEST_MAIN("vmbus bridge", tests)
+HV_TEST_MAIN("vmbus/bridge", tests)

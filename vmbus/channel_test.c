@@ -798,4 +798,4 @@ static const struct hv_test tests[] = {
 	{ "paused channels close and open", paused_channels_close_and_open },
 };
 
-HV_TEST_MAIN("vmbus channel", tests)
+HV_TEST_MAIN("vmbus/channel", tests)

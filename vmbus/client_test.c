@@ -539,4 +539,4 @@ static const struct hv_test tests[] = {
 	{ "the host is not believed", host_is_not_believed },
 };
 
-HV_TEST_MAIN("vmbus client", tests)
+HV_TEST_MAIN("vmbus/client", tests)

@@ -673,4 +673,4 @@ static const struct hv_test tests[] = {
 	{ "creation checks its processors", creation_checks_its_processors },
 };
 
-HV_TEST_MAIN("vmbus connection", tests)
+HV_TEST_MAIN("vmbus/connection", tests)

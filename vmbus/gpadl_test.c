@@ -410,4 +410,4 @@ static const struct hv_test tests[] = {
 	{ "teardowns that get no answer", teardowns_that_get_no_answer },
 };
 
-HV_TEST_MAIN("vmbus gpadl", tests)
+HV_TEST_MAIN("vmbus/gpadl", tests)

@@ -247,7 +247,7 @@ static bool one_processor(void)
 
 	if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) >= 2)
 		return false;
-	printf("\n    skipped: store buffers need two processors, this machine has one\n    ");
+	hv_test_skip("store buffers need two processors, this machine has one");
 	return true;
 }
 
@@ -271,7 +271,7 @@ static void expect_lost(const struct variant *v, bool space)
 	if (one_processor())
 		return;
 	if (atomics_are_calls()) {
-		printf("\n    skipped: not with the thread sanitizer, whose atomics are barriers themselves\n    ");
+		hv_test_skip("not with the thread sanitizer, whose atomics are barriers themselves");
 		return;
 	}
 	rounds = race(v, space, LIMIT_S);
@@ -320,4 +320,4 @@ static const struct hv_test tests[] = {
 	{ "with all barriers no wake-up for space is lost", complete_loses_no_space_signal },
 };
 
-HV_TEST_MAIN("vmbus ring barriers", tests)
+HV_TEST_MAIN("vmbus/ring-barriers", tests)

@@ -739,4 +739,4 @@ static const struct hv_test tests[] = {
 	{ "nothing is lost between two threads", nothing_is_lost_between_two_threads },
 };
 
-HV_TEST_MAIN("vmbus ring", tests)
+HV_TEST_MAIN("vmbus/ring", tests)
