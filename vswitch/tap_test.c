@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tap uplink against the kernel, in a network namespace of its own. Where that is not permitted
- * there is nothing to test: it says so and passes.
+ * the tests are skipped.
  */
 #include <arpa/inet.h>
 #include <errno.h>
