@@ -102,7 +102,7 @@ static void put_frame(struct ranges *r, const struct pages *p, const void *frame
 /* The header's second part lies in the slot's last page, far from the first: one range, two pages. */
 static void put_crossing_header(struct ranges *r, const struct pages *p, const uint8_t *header, uint32_t bytes)
 {
-	const uint32_t first = 20;
+	const uint32_t first = 12;	/* the data's length is in the second part */
 	uint64_t last = (DIRECT_PAGES - 1) * PAGE_BYTES;
 
 	memcpy(p->host + PAGE_BYTES - first, header, first);

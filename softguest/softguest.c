@@ -66,19 +66,18 @@ static void on_signal(int sig)
 	stopped = 1;
 }
 
-static void usage(FILE *to)
+static void usage(void)
 {
-	fprintf(to,
-		"usage: softguest --socket PATH [--mode echo|send|sink|pingpong] [options]\n"
-		"  --size N      bytes of a frame without FCS (default 64, at least 38)\n"
-		"  --seconds S   how long (default: until interrupted)\n"
-		"  --batch N     frames in one packet to the host (default: as many as it takes)\n"
-		"  --to MAC      destination of send and pingpong (default: broadcast)\n"
-		"  --ip ADDRESS  answer ARP, ICMP echo, neighbour discovery for it; IPv4 or IPv6, may be repeated\n"
-		"  --nic N       which NIC of the guest (default 0)\n"
-		"  --mtu N       MTU to ask for (default 1500)\n"
-		"  --nvsp M.N    newest NVSP version to offer        --vmbus M.N  the VMBus version to offer\n"
-		"  --busy        never sleep                         --verbose    a line per second\n");
+	printf("usage: softguest --socket PATH [--mode echo|send|sink|pingpong] [options]\n"
+	       "  --size N      bytes of a frame without FCS (default 64, at least 38)\n"
+	       "  --seconds S   how long (default: until interrupted)\n"
+	       "  --batch N     frames in one packet to the host (default: as many as it takes)\n"
+	       "  --to MAC      destination of send and pingpong (default: broadcast)\n"
+	       "  --ip ADDRESS  answer ARP, ICMP echo, neighbour discovery for it; IPv4 or IPv6, may be repeated\n"
+	       "  --nic N       which NIC of the guest (default 0)\n"
+	       "  --mtu N       MTU to ask for (default 1500)\n"
+	       "  --nvsp M.N    newest NVSP version to offer        --vmbus M.N  the VMBus version to offer\n"
+	       "  --busy        never sleep                         --verbose    a line per second\n");
 }
 
 static bool parse_mac(const char *s, uint8_t mac[6])
@@ -194,7 +193,7 @@ static bool parse_options(struct options *o, int argc, char **argv)
 	memset(o->to, 0xff, sizeof(o->to));
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'h') {
-			usage(stdout);
+			usage();
 			exit(0);
 		}
 		if (!parse_option(o, c, optarg)) {
@@ -462,7 +461,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (!parse_options(&o, argc, argv)) {
-		usage(stderr);
+		fprintf(stderr, "softguest: --help says what there is\n");
 		return 2;
 	}
 	r.o = &o;

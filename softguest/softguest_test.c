@@ -125,6 +125,22 @@ static void test_forms(void)
 	host_stop(&h);
 }
 
+/* Polls both until a's counter has grown by n. */
+static bool wait_counted(struct guest *a, struct guest *b, enum netvsc_stat what, uint64_t n)
+{
+	struct softguest_stats s;
+	uint64_t before;
+
+	softguest_nic_stats(a->nic, &s);
+	before = s.core.n[what];
+	for (uint64_t begin = hv_now_ns(); s.core.n[what] - before < n && hv_now_ns() - begin < 2000000000;) {
+		softguest_poll(a->g);
+		softguest_poll(b->g);
+		softguest_nic_stats(a->nic, &s);
+	}
+	return s.core.n[what] - before == n;
+}
+
 static void test_batches(void)
 {
 	struct softguest_stats before, after;
@@ -145,6 +161,41 @@ static void test_batches(void)
 		CU_ASSERT_EQUAL(after.core.n[NETVSC_TX_MESSAGES] - before.core.n[NETVSC_TX_MESSAGES], 3);
 	}
 	CU_ASSERT_EQUAL(b.bad + b.missed, 0);
+	guest_down(&a);
+	guest_down(&b);
+	host_stop(&h);
+}
+
+/* A tag goes beside the frame on both sides; a guest of version 1 gets it in the bytes. */
+static void test_tag(void)
+{
+	struct netvsc_meta meta = { .flags = NETVSC_META_VLAN, .vlan_tci = 5 << 13 | 7 };
+	struct softguest_nic_opts old = { .config = { .max_version = NVSP_VERSION_1 } };
+	struct guest a, b;
+	struct host h;
+	uint8_t *at;
+
+	host_start(&h, 2);
+	guest_up(&a, &h, 0);
+	guest_attach(&b, &h, 1, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		guest_open(&b, i ? &old : NULL);
+		at = softguest_tx(a.nic, &meta, 1514);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+		fill_frame(at, 1514, mac1, mac0, a.next);
+		softguest_flush(a.nic);
+		if (!i) {
+			CU_ASSERT_TRUE(wait_received(&b, &a, 1, 2000));
+			CU_ASSERT_EQUAL(b.last_bytes, 1514);
+			CU_ASSERT_EQUAL(b.last_flags & NETVSC_RX_VLAN, NETVSC_RX_VLAN);
+			CU_ASSERT_EQUAL(b.last_tci, meta.vlan_tci);
+		} else {
+			CU_ASSERT_TRUE(wait_counted(&b, &a, NETVSC_RX_FRAMES, 1));
+			CU_ASSERT_EQUAL(b.received, 1);		/* its type is that of a tag */
+		}
+		CU_ASSERT_EQUAL(softguest_nic_close(b.nic), 0);
+	}
+	CU_ASSERT_EQUAL(b.bad, 0);
 	guest_down(&a);
 	guest_down(&b);
 	host_stop(&h);
@@ -344,6 +395,7 @@ static const struct hv_test tests[] = {
 	{ "moves frames of every size", test_sizes },
 	{ "moves frames in every form", test_forms },
 	{ "moves batches of every length", test_batches },
+	{ "carries a VLAN tag", test_tag },
 	{ "changes the MTU", test_mtu },
 	{ "drops and counts without receive buffers, then recovers", test_exhaustion },
 	{ "loses nothing under back-pressure", test_no_loss },
