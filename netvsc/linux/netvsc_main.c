@@ -261,7 +261,8 @@ static int nv_register(struct nv_nic *nic)
 	eth_hw_addr_set(ndev, nic->core.mac);
 	ndev->netdev_ops = &nv_netdev_ops;
 	ndev->ethtool_ops = &nv_ethtool_ops;
-	ndev->watchdog_timeo = 5 * HZ;
+	ndev->watchdog_timeo = 10 * HZ;		/* our policy: an emulated guest on a busy machine */
+	ndev->priv_flags |= IFF_LIVE_ADDR_CHANGE;	/* the host decides, up or down */
 	ndev->min_mtu = NETVSC_MTU_MIN;
 	ndev->max_mtu = nic->core.version >= NVSP_VERSION_2 ? NETVSC_MTU_MAX : NV_MTU_MAX_V1;
 	ndev->mtu = nic->core.mtu;
