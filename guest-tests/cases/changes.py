@@ -48,7 +48,7 @@ def reload_driver(pair: Pair) -> str:
         guest.run(f"ip link set {guest.interface} up; {addresses_again(guest, pair.own)}")
 
     with judge.Traffic(pair.peer, pair.own.ip4), judge.Traffic(guest, pair.other.ip4):
-        done = pair.loop(200, 10, once, least=3)
+        done = pair.loop(200, 7, once, least=3)
     reach(pair)
     return done
 
@@ -63,7 +63,7 @@ def reload_all(pair: Pair) -> str:
         guest.run(addresses_again(guest, pair.own))
 
     with judge.Traffic(pair.peer, pair.own.ip4):
-        done = pair.loop(50, 8, once, least=2)
+        done = pair.loop(50, 5, once, least=2)
     reach(pair)
     return done
 
@@ -78,7 +78,7 @@ def mtu(pair: Pair) -> str:
         reach(pair)
 
     with judge.Traffic(pair.peer, pair.own.ip4), judge.Traffic(guest, pair.other.ip4):
-        done = pair.loop(70, 8, change, least=3)
+        done = pair.loop(70, 5, change, least=3)
     guest.run(f"ip link set {name} mtu 1500; {addresses_again(guest, pair.own)}", 30)
     reach(pair)
     judge.expect_ping(guest, pair.other.ip4, "-D -s 1472 -c 2")

@@ -24,7 +24,7 @@ class Daemon:
     def __init__(self, folder: Path):
         self.folder = folder
         self.runtime = folder / "hvnetd"
-        self.runtime.mkdir(mode=0o700)
+        self.runtime.mkdir(mode=0o700, exist_ok=True)
         self.socket = self.runtime / "control"
         self.log = folder / "hvnetd.log"
         self.child = procs.Child("hvnetd", [

@@ -132,8 +132,12 @@ def ping(guest: Guest, address: str, options: str = "-c 5 -i 20", limit: float =
     The wait for each answer is 3 s unless options say otherwise, and longer on a busy machine.
     """
     words = options.split()
-    wait = int(words[words.index("-W") + 1]) if "-W" in words else 3000
-    options += f" -W {int(stretch(wait))}"
+    wait = 3000
+    if "-W" in words:
+        at = words.index("-W")
+        wait = int(words[at + 1])
+        del words[at:at + 2]
+    options = " ".join([*words, "-W", str(int(stretch(wait)))])
     if address.lower().startswith(("fe80:", "ff02:")):
         address += f"%{guest.interface}"
     return read_ping(guest.try_run(f"agent ping {options} {address}", limit))

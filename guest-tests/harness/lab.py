@@ -48,7 +48,7 @@ class Lab:
 
     def __init__(self, mode: str, keep: bool = False):
         self.mode, self.keep = mode, keep
-        self.folder = Path(tempfile.mkdtemp(prefix="hvnet-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="hvnet-guests-"))
         self.kernels = paths.kernels()
         self.images: dict[str, Path] = {}
         self.daemon: Daemon | None = None
@@ -63,7 +63,7 @@ class Lab:
         self.stop_guests()
         if self.daemon:
             self.daemon.stop()
-        if not self.keep and not error:
+        if not self.keep and (not error or kind is SystemExit):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start_daemon(self) -> None:
@@ -81,7 +81,10 @@ class Lab:
         return self.images[series]
 
     def start_guests(self, specs: dict[str, GuestSpec], shell: str = "") -> list[Guest]:
-        """Starts them all at once; wait_boot() each."""
+        """Starts them all at once; wait_boot() each.
+
+        The MAC addresses are the same each time: the NAT has leases for sixteen.
+        """
         self.count += 1
         folder = self.folder / f"boot-{self.count}"
         folder.mkdir()
@@ -91,7 +94,7 @@ class Lab:
             own = folder / name
             own.mkdir()
             guest = Guest(name, self.kernels[spec.kernel], self.image(spec.kernel), nic,
-                          f"02:15:5d:00:{self.count:02x}:{number:02x}", own, spec.vcpus,
+                          f"02:15:5d:00:00:{number:02x}", own, spec.vcpus,
                           shell=name == shell)
             self.guests.append(guest)
             guest.start()

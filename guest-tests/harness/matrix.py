@@ -193,6 +193,10 @@ class Suite:
             trouble = str(error)
         except Exception:
             trouble = traceback.format_exc()
+        if trouble and self.lab.daemon and not self.lab.daemon.alive():
+            status = self.lab.daemon.child.process.returncode
+            trouble += f"\nhvnetd has ended (status {status}):\n" \
+                       f"{self.lab.daemon.child.last_words()}"
         self._count(one, subject, specs, trouble, remark or "", time.monotonic() - begin)
         if trouble:
             self._end()
@@ -202,7 +206,7 @@ class Suite:
         pair = self.pair
         assert pair
         if self.lab.daemon and not self.lab.daemon.alive():
-            raise judge.Failure("hvnetd after the case", "it runs", "it ended")
+            raise judge.Failure("hvnetd after the case", "it runs", "it does not")
         for guest, to in ((pair.subject, pair.other), (pair.peer, pair.own)):
             judge.expect_ping(guest, to.ip4, "-c 2 -W 3000")
             said = guest.try_run(f"dmesg | grep -E -A 15 '{COMPLAINTS}'")
