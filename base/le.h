@@ -3,6 +3,9 @@
  * Little-endian wire types. A wire struct is made of these alone, so it has no padding and no
  * alignment, and a field that was not converted does not compile as a number.
  * Compiled unchanged for the kernel.
+ *
+ * Where the machine's order is the wire's, reading and writing is copying: gcc does not put bytes
+ * that were taken apart together again, which made parsing a frame's header three times as slow.
  */
 #ifndef HVNET_BASE_LE_H
 #define HVNET_BASE_LE_H
@@ -21,6 +24,58 @@
 typedef struct { uint8_t b[2]; } le16;
 typedef struct { uint8_t b[4]; } le32;
 typedef struct { uint8_t b[8]; } le64;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+
+static inline uint16_t le16_get(le16 v)
+{
+	uint16_t r;
+
+	__builtin_memcpy(&r, v.b, sizeof(r));
+	return r;
+}
+
+static inline le16 to_le16(uint16_t v)
+{
+	le16 r;
+
+	__builtin_memcpy(r.b, &v, sizeof(r));
+	return r;
+}
+
+static inline uint32_t le32_get(le32 v)
+{
+	uint32_t r;
+
+	__builtin_memcpy(&r, v.b, sizeof(r));
+	return r;
+}
+
+static inline le32 to_le32(uint32_t v)
+{
+	le32 r;
+
+	__builtin_memcpy(r.b, &v, sizeof(r));
+	return r;
+}
+
+static inline uint64_t le64_get(le64 v)
+{
+	uint64_t r;
+
+	__builtin_memcpy(&r, v.b, sizeof(r));
+	return r;
+}
+
+static inline le64 to_le64(uint64_t v)
+{
+	le64 r;
+
+	__builtin_memcpy(r.b, &v, sizeof(r));
+	return r;
+}
+
+#else
 
 static inline uint16_t le16_get(le16 v)
 {
@@ -58,5 +113,7 @@ static inline le64 to_le64(uint64_t v)
 			 (uint8_t)(v >> 24 & 0xff), (uint8_t)(v >> 32 & 0xff), (uint8_t)(v >> 40 & 0xff),
 			 (uint8_t)(v >> 48 & 0xff), (uint8_t)(v >> 56 & 0xff) } };
 }
+
+#endif
 
 #endif

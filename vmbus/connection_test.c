@@ -507,7 +507,7 @@ static void unload_lets_everything_go_first(void)
 	union any_message m;
 	struct test_device d;
 	struct guest g;
-	uint32_t relid;
+	uint32_t relid = 0;
 
 	for (int late = 0; late < 2; late++) {
 		guest_boot(&g);
@@ -603,7 +603,7 @@ static void reset_is_silent_and_whole(void)
 {
 	struct test_device d;
 	struct guest g;
-	uint32_t relid;
+	uint32_t relid = 0;
 
 	for (int late = 0; late < 2; late++) {
 		guest_boot(&g);
