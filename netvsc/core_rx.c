@@ -44,36 +44,49 @@ static void checksum_info(uint32_t v, struct netvsc_frame *f)
 		f->flags |= NETVSC_RX_CSUM_OK;
 }
 
-/* Walks the elements in a private copy. A size of less than a header, so also 0, ends the walk. */
+/* The number that an element of a type that we know holds; element is shared memory. */
+static bool element_value(struct rd element, uint32_t type, struct netvsc_frame *f)
+{
+	le32 value;
+
+	if (!rd_copy(&element, &value, sizeof(value)))
+		return false;
+	NETVSC_FETCHED();
+	if (type == RNDIS_PPI_CHECKSUM) {
+		checksum_info(le32_get(value), f);
+	} else if (type == RNDIS_PPI_VLAN) {
+		f->vlan_tci = rndis_vlan_to_tci(le32_get(value));
+		f->flags |= NETVSC_RX_VLAN;
+	} else {
+		f->hash = le32_get(value);
+		f->flags |= NETVSC_RX_HASH;
+	}
+	return true;
+}
+
+/*
+ * Walks the elements where they lie; each one's header is fetched once, then its value once. A size of less than a header, so also
+ * 0, ends the walk.
+ */
 static bool packet_info(struct rd r, struct netvsc_frame *f)
 {
 	while (r.left) {
 		struct rd element, peek = r;
 		struct rndis_ppi h;
-		le32 value = to_le32(0);
 
-		if (!rd_copy(&peek, &h, sizeof(h)) || le32_get(h.size) < sizeof(h) ||
-		    !rd_slice(&r, 0, le32_get(h.size), &element) || le32_get(h.data_offset) < sizeof(h) ||
-		    !rd_skip(&element, le32_get(h.data_offset)))
+		if (!rd_copy(&peek, &h, sizeof(h)))
+			return false;
+		NETVSC_FETCHED();
+		if (le32_get(h.size) < sizeof(h) || !rd_slice(&r, 0, le32_get(h.size), &element) ||
+		    le32_get(h.data_offset) < sizeof(h) || !rd_skip(&element, le32_get(h.data_offset)))
 			return false;
 		rd_skip(&r, le32_get(h.size));
 		switch (le32_get(h.type)) {
 		case RNDIS_PPI_CHECKSUM:
-			if (!rd_copy(&element, &value, sizeof(value)))
-				return false;
-			checksum_info(le32_get(value), f);
-			break;
 		case RNDIS_PPI_VLAN:
-			if (!rd_copy(&element, &value, sizeof(value)))
-				return false;
-			f->vlan_tci = rndis_vlan_to_tci(le32_get(value));
-			f->flags |= NETVSC_RX_VLAN;
-			break;
 		case RNDIS_PPI_HASH_VALUE:
-			if (!rd_copy(&element, &value, sizeof(value)))
+			if (!element_value(element, le32_get(h.type), f))
 				return false;
-			f->hash = le32_get(value);
-			f->flags |= NETVSC_RX_HASH;
 			break;
 		default:
 			break;	/* others do not concern us */
@@ -84,17 +97,12 @@ static bool packet_info(struct rd r, struct netvsc_frame *f)
 
 static bool ppi_of(const struct rndis_packet *m, const struct rd *body, struct netvsc_frame *f)
 {
-	uint8_t copy[NETVSC_PPI_MAX_BYTES];
 	struct rd info;
 
 	if (!le32_get(m->ppi_length))
 		return true;
-	if (le32_get(m->ppi_offset) < RNDIS_PPI_MIN_OFFSET || le32_get(m->ppi_length) > sizeof(copy) ||
-	    !rd_slice(body, le32_get(m->ppi_offset), le32_get(m->ppi_length), &info))
-		return false;
-	memcpy(copy, info.p, info.left);
-	info.p = copy;
-	return packet_info(info, f);
+	return le32_get(m->ppi_offset) >= RNDIS_PPI_MIN_OFFSET &&
+	       rd_slice(body, le32_get(m->ppi_offset), le32_get(m->ppi_length), &info) && packet_info(info, f);
 }
 
 /* One RNDIS PACKET; m is the private copy of its header, all the range that holds it. */
@@ -148,8 +156,11 @@ enum netvsc_rx_kind netvsc_rx_next(const struct netvsc *n, struct netvsc_stats *
 		return NETVSC_RX_IS_BAD;
 	}
 	r = all;
-	if (rd_copy(&r, &m, sizeof(m)) && le32_get(m.type) == RNDIS_PACKET)
-		return frame_of(n, stats, &m, all, frame);
+	if (rd_copy(&r, &m, sizeof(m))) {
+		NETVSC_FETCHED();
+		if (le32_get(m.type) == RNDIS_PACKET)
+			return frame_of(n, stats, &m, all, frame);
+	}
 	/* Shorter than a PACKET's header, or another type: netvsc_control() takes its own copy and refuses what it is not. */
 	stats->n[NETVSC_RX_CONTROL]++;
 	*frame = (struct netvsc_frame){ .data = all.p, .bytes = (uint32_t)all.left };

@@ -32,7 +32,6 @@ enum {
 	NETVSC_CONTROL_BYTES = 256,	/* our longest RNDIS control message: a query with an NDIS_OFFLOAD inside */
 	NETVSC_ANSWER_BYTES = 640,	/* the longest answer that is read: 24 + a friendly name of 512, and then some */
 	NETVSC_HEADER_MAX_BYTES = 44 + 3 * 16,	/* RNDIS PACKET with VLAN, checksum and large-send elements */
-	NETVSC_PPI_MAX_BYTES = 256,	/* per-packet info that is read; hosts send at most 5 elements of 16 */
 	NETVSC_RANGES_MAX = 562,	/* ranges in one receive packet, NVSP's own limit (with RSC) */
 	NETVSC_MTU_MIN = 68,		/* RFC 791 */
 	NETVSC_MTU_DEFAULT = 1500,
