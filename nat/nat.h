@@ -68,8 +68,8 @@ struct nat_network *nat_network_create(const struct nat_options *o, struct nat_s
 void nat_network_destroy(struct nat_network *n);
 void nat_network_input(struct nat_network *n, const uint8_t *frame, size_t bytes);
 /*
- * Waits for the stream and, unless it is backed up, for the host's sockets and timers; does what is ready. *stream_events: what poll() said of
- * the stream. 0 or -errno.
+ * Waits for the stream and, unless it is backed up, for the host's sockets and timers; does what is ready.
+ * *stream_events: what poll() said of the stream. 0 or -errno.
  */
 int nat_network_wait(struct nat_network *n, short *stream_events);
 
