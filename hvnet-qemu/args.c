@@ -333,10 +333,10 @@ static void add(struct builder *b, const char *text)
 	b->argv[++b->used] = NULL;
 }
 
-static void add_device(struct builder *b, const char *bridge_socket)
+static void add_device(struct builder *b, const char *id, const char *path)
 {
-	json_t *device = json_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "vfio-user-pci", "id", "hvnet-bridge", "socket",
-				   "type", "unix", "path", bridge_socket);
+	json_t *device = json_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "vfio-user-pci", "id", id, "socket", "type", "unix",
+				   "path", path);
 	char *text = json_dumps(device, JSON_COMPACT | JSON_PRESERVE_ORDER);
 
 	json_decref(device);
@@ -348,7 +348,7 @@ static void add_device(struct builder *b, const char *bridge_socket)
 }
 
 char **args_build(const char *qemu, char *const *args, int n, const struct guest *guest,
-		  const char *bridge_socket)
+		  const struct devices *devices)
 {
 	struct builder b = { 0 };
 	char text[128];
@@ -376,7 +376,12 @@ char **args_build(const char *qemu, char *const *args, int n, const struct guest
 		add(&b, "-smp");	/* QEMU puts all -smp together */
 		add(&b, "cpus=1,maxcpus=2");
 	}
-	add_device(&b, bridge_socket);
+	if (devices->bridge)
+		add_device(&b, "hvnet-bridge", devices->bridge);
+	for (unsigned i = 0; i < devices->num_emulated; i++) {
+		snprintf(text, sizeof(text), "hvnet-nic%u", i);
+		add_device(&b, text, devices->emulated[i]);
+	}
 	if (!b.failed)
 		return b.argv;
 	args_free(b.argv);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the user's QEMU arguments to those with hvnet's devices: guest memory that can be shared, and the VM's
- * bridge as a vfio-user device. Pure: no files, no processes.
+ * From the user's QEMU arguments to those with hvnet's devices: guest memory that can be shared, and vfio-user devices: the VM's
+ * bridge, emulated adapters. Pure: no files, no processes.
  */
 #ifndef HVNET_QEMU_ARGS_H
 #define HVNET_QEMU_ARGS_H
@@ -28,9 +28,16 @@ struct guest {
 /* False with a sentence in error: what stands in the way and what to do. */
 bool args_read(char *const *args, int n, struct guest *out, char *error, size_t error_bytes);
 
+/* hvnetd's functions for a guest, each on a socket. */
+struct devices {
+	const char *bridge;		/* for all synthetic adapters; NULL: there are none */
+	const char *const *emulated;	/* one each, in the order in which the guest finds them */
+	unsigned num_emulated;
+};
+
 /* The whole command line for execv(3), to be freed with args_free(); NULL without memory. */
 char **args_build(const char *qemu, char *const *args, int n, const struct guest *guest,
-		  const char *bridge_socket);
+		  const struct devices *devices);
 void args_free(char **argv);
 
 /* An argument as a POSIX shell wants it. To be freed; NULL without memory. */

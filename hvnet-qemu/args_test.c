@@ -147,14 +147,14 @@ static void names(void)
 	CU_ASSERT_STRING_EQUAL(guest.name, "_._x");
 }
 
-static bool built(const char *line, const char *expected)
+static bool built_with(const struct devices *devices, const char *line, const char *expected)
 {
 	char text[2048] = "", **out;
 	bool ok = read_args(line);
 
 	if (!ok)
 		return false;
-	out = args_build("qemu", argv, argc, &guest, "/run/hvnet/vm-web");
+	out = args_build("qemu", argv, argc, &guest, devices);
 	for (size_t i = 0; out && out[i]; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? "|" : "", out[i]);
 	args_free(out);
@@ -163,6 +163,13 @@ static bool built(const char *line, const char *expected)
 	return !strcmp(text, expected);
 }
 
+static bool built(const char *line, const char *expected)
+{
+	return built_with(&(struct devices){ .bridge = "/run/hvnet/vm-web" }, line, expected);
+}
+
+#define NIC(n, name) "-device|{\"driver\":\"vfio-user-pci\",\"id\":\"hvnet-nic" n "\",\"socket\":" \
+		     "{\"type\":\"unix\",\"path\":\"/run/hvnet/vm-web:" name "\"}}"
 #define DEVICE "-device|{\"driver\":\"vfio-user-pci\",\"id\":\"hvnet-bridge\",\"socket\":" \
 	       "{\"type\":\"unix\",\"path\":\"/run/hvnet/vm-web\"}}"
 #define ONE "-smp|cpus=1,maxcpus=2|"
@@ -182,6 +189,18 @@ static void build(void)
 	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-smp|1,maxcpus=1", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-smp|1,maxcpus=1|" DEVICE));
 	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-enable-kvm", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-enable-kvm|" DEVICE));
 	CU_ASSERT_TRUE(built("-nodefaults|-m|1M|-accel|kvm", "qemu|" RAM("1048576") "|-nodefaults|-m|1M|-accel|kvm|" DEVICE));
+}
+
+/* An emulated adapter is a device of its own; without synthetic ones there is no bridge. */
+static void emulated(void)
+{
+	static const char *const sockets[] = { "/run/hvnet/vm-web:nic0", "/run/hvnet/vm-web:lan" };
+	struct devices one = { .emulated = sockets, .num_emulated = 1 };
+	struct devices mixed = { "/run/hvnet/vm-web", sockets, 2 };
+
+	CU_ASSERT_TRUE(built_with(&one, "-m|1M|-smp|2", "qemu|" RAM("1048576") "|-nic|none|-m|1M|-smp|2|" NIC("0", "nic0")));
+	CU_ASSERT_TRUE(built_with(&mixed, "-m|1M", "qemu|" RAM("1048576") "|-nic|none|-m|1M|" ONE DEVICE "|" NIC("0", "nic0") "|"
+				  NIC("1", "lan")));
 }
 
 static void quoting(void)
@@ -229,6 +248,15 @@ static void own_options(void)
 	CU_ASSERT_EQUAL(o.nics[1].mtu, 9000);
 	CU_ASSERT_STRING_EQUAL(o.vm, "web");
 	CU_ASSERT_EQUAL(o.num_qemu_args, 2);
+	CU_ASSERT_EQUAL(o.nics[1].kind, NIC_SYNTHETIC);
+	CU_ASSERT_TRUE(parse_options("--nic|emulated|--nic|emulated,model=82545em,switch=lab,name=e,mac=02:68:76:00:00:02|-m|64"));
+	CU_ASSERT_EQUAL(o.num_nics, 2);
+	CU_ASSERT_EQUAL(o.nics[0].kind, NIC_EMULATED);
+	CU_ASSERT_STRING_EQUAL(o.nics[0].model, "");
+	CU_ASSERT_STRING_EQUAL(o.nics[0].switch_name, "Default Switch");
+	CU_ASSERT_EQUAL(o.nics[1].kind, NIC_EMULATED);
+	CU_ASSERT_STRING_EQUAL(o.nics[1].model, "82545em");
+	CU_ASSERT_STRING_EQUAL(o.nics[1].switch_name, "lab");
 	CU_ASSERT_TRUE(parse_options("--print|-m|64"));
 	CU_ASSERT_TRUE(o.print);
 	CU_ASSERT_EQUAL(o.num_nics, 1);
@@ -240,8 +268,12 @@ static void option_lies(void)
 	static const struct {
 		const char *line, *says;
 	} rows[] = {
-		{ "--nic|emulated", "not there yet" },
-		{ "--nic|emulated,switch=x", "not there yet" },
+		{ "--nic|emulated,model=82574l", "no model" },
+		{ "--nic|emulated,model=", "no model" },
+		{ "--nic|emulated,mtu=9000", "unknown \"mtu\"" },
+		{ "--nic|synthetic,model=82540em", "unknown \"model\"" },
+		{ "--nic|model=82540em,emulated", "unknown \"model\"" },
+		{ "--nic|emulated,synthetic", "expected synthetic" },
 		{ "--nic|virtio", "expected synthetic" },
 		{ "--nic|switch=x,synthetic", "expected synthetic" },
 		{ "--nic|synthetic,vlan=4", "unknown \"vlan\"" },
@@ -286,6 +318,7 @@ static const struct hv_test tests[] = {
 	{ "memory that is not shared is refused", memory },
 	{ "the guest's name becomes one that hvnetd takes", names },
 	{ "what is missing is added, what is there stays", build },
+	{ "emulated adapters are devices of their own", emulated },
 	{ "arguments are quoted for a shell", quoting },
 	{ "own options end where QEMU's begin", own_options },
 	{ "wrong options are explained", option_lies },

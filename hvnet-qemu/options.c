@@ -25,7 +25,9 @@ void options_print_help(void)
 	     "Runs a QEMU guest whose network adapters are hvnetd's.\n"
 	     "\n"
 	     "  --nic synthetic[,switch=NAME][,mac=MAC][,name=NAME][,mtu=N]\n"
-	     "                      an adapter; may be repeated (default: one on \"" DEFAULT_SWITCH "\")\n"
+	     "  --nic emulated[,model=82540em|82545em|82544gc][,switch=NAME][,mac=MAC][,name=NAME]\n"
+	     "                      an adapter; may be repeated (default: a synthetic one on\n"
+	     "                      \"" DEFAULT_SWITCH "\")\n"
 	     "  --vm NAME           the VM's name in hvnetd (default: QEMU's -name, or qemu-PID);\n"
 	     "                      the adapters' addresses follow from it\n"
 	     "  --qemu PATH         the QEMU to run, version 10.1 or newer (else $HVNET_QEMU, else\n"
@@ -76,6 +78,16 @@ bool list_next(const char **list, char *name, size_t name_bytes, char *value, si
 	return true;
 }
 
+static bool is_model(const char *name)
+{
+	static const char *const models[] = { "82540em", "82545em", "82544gc" };
+
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (!strcmp(models[i], name))
+			return true;
+	return false;
+}
+
 static bool nic_member(struct nic *nic, const char *name, const char *value, char *error, size_t bytes)
 {
 	char *end;
@@ -92,14 +104,19 @@ static bool nic_member(struct nic *nic, const char *name, const char *value, cha
 		if (!*value || strlen(value) >= sizeof(nic->name))
 			return fail(error, bytes, "--nic: an adapter's name has 1 to 63 bytes, not \"%s\"", value);
 		strcpy(nic->name, value);
-	} else if (!strcmp(name, "mtu")) {
+	} else if (!strcmp(name, "model") && nic->kind == NIC_EMULATED) {
+		if (!is_model(value))
+			return fail(error, bytes, "--nic: there is no model \"%s\"; known are 82540em, 82545em and 82544gc", value);
+		strcpy(nic->model, value);
+	} else if (!strcmp(name, "mtu") && nic->kind == NIC_SYNTHETIC) {
 		unsigned long mtu = strtoul(value, &end, 10);
 
 		if (!*value || *end || mtu < 1500 || mtu > 9202)
 			return fail(error, bytes, "--nic: an MTU is a number from 1500 to 9202, not \"%s\"", value);
 		nic->mtu = (unsigned)mtu;
 	} else {
-		return fail(error, bytes, "--nic: unknown \"%s\"; known are switch, mac, name and mtu", name);
+		return fail(error, bytes, "--nic: unknown \"%s\"; known are switch, mac, name and %s", name,
+			    nic->kind == NIC_SYNTHETIC ? "mtu" : "model");
 	}
 	return true;
 }
@@ -118,12 +135,13 @@ static bool parse_nic(struct options *o, const char *text, char *error, size_t b
 	for (bool first = true; list_next(&list, name, sizeof(name), value, sizeof(value), &has_value); first = false) {
 		if (!has_value && first && !strcmp(name, "synthetic"))
 			continue;
-		if (!has_value && first && !strcmp(name, "emulated"))
-			return fail(error, bytes, "--nic emulated: emulated adapters are not there yet; use "
-				    "synthetic, with the guest's netvsc driver");
+		if (!has_value && first && !strcmp(name, "emulated")) {
+			nic->kind = NIC_EMULATED;
+			continue;
+		}
 		if (!has_value)
-			return fail(error, bytes, "--nic %s: expected synthetic, then NAME=VALUE separated by commas",
-				    text);
+			return fail(error, bytes, "--nic %s: expected synthetic or emulated, then NAME=VALUE separated by "
+				    "commas", text);
 		if (!nic_member(nic, name, value, error, bytes))
 			return false;
 	}

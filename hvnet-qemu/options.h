@@ -10,11 +10,18 @@ enum {
 	MAX_NICS = 8,			/* hvnetd's limit for a VM */
 };
 
+enum nic_kind {
+	NIC_SYNTHETIC,
+	NIC_EMULATED,
+};
+
 struct nic {
+	enum nic_kind kind;
+	char model[16];			/* emulated; empty: hvnetd's default */
 	char switch_name[64];
 	char mac[18];			/* empty: hvnetd chooses */
 	char name[64];			/* empty: hvnetd chooses */
-	unsigned mtu;			/* 0: hvnetd's default */
+	unsigned mtu;			/* synthetic; 0: hvnetd's default */
 };
 
 struct options {

@@ -11,7 +11,7 @@
 
 enum {
 	COMMAND_MAX_ARGS = 8,
-	COMMAND_MAX_COLUMNS = 10,
+	COMMAND_MAX_COLUMNS = 12,
 };
 
 enum arg_type {

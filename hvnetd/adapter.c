@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/log.h"
+#include "e1000/e1000.h"
 #include "hvnetd/hvnetd.h"
 #include "netvsp/netvsp.h"
 #include "vmbus/vmbus.h"
@@ -112,29 +114,85 @@ static int make_port(const struct adapter *a, struct hvnetd_switch *sw, struct v
 	return 0;
 }
 
-static int make_nic(struct hvnetd *d, struct adapter *a, struct rpc_error *err)
+const char *adapter_kind_name(enum adapter_kind kind)
 {
-	char id[2 * HVNETD_NAME_BYTES];
+	switch (kind) {
+	case ADAPTER_SYNTHETIC:
+		return "synthetic";
+	case ADAPTER_EMULATED:
+		return "emulated";
+	}
+	return "?";
+}
+
+const char *adapter_socket(const struct adapter *a)
+{
+	return a->socket ? a->socket : a->vm->socket;
+}
+
+bool adapter_counter(const struct adapter *a, unsigned n, const char **name, uint64_t *value)
+{
+	return a->chip ? e1000_counter(a->chip, n, name, value) : netvsp_counter(a->nic, n, name, value);
+}
+
+static int make_synthetic(struct hvnetd *d, struct adapter *a, const char *id)
+{
 	struct netvsp_desc desc = { .name = id, .max_mtu = a->mtu };
 	int ret;
 
-	adapter_id(a, id);
 	memcpy(desc.mac, a->mac, 6);
 	guid_from_names(d->host, a->vm->name, a->name, desc.instance);
 	ret = netvsp_create(d->worker.loop, vmbus_bridge_bus(a->vm->bridge), a->port, &desc, &a->nic);
+	if (ret)
+		a->nic = NULL;
+	return ret;
+}
+
+/* Names have no colon, so no VM's socket has such a name. */
+static int make_emulated(struct hvnetd *d, struct adapter *a, const char *id, enum e1000_model model)
+{
+	struct e1000_desc desc = { .name = id };
+	int ret;
+
+	if (asprintf(&a->socket, "%s:%s", a->vm->socket, a->name) < 0) {
+		a->socket = NULL;
+		return -ENOMEM;
+	}
+	if (strlen(a->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return -ENAMETOOLONG;
+	desc.socket_path = a->socket;
+	desc.model = model;
+	memcpy(desc.mac, a->mac, 6);
+	ret = e1000_create(d->worker.loop, a->port, &desc, &a->chip);
+	if (ret)
+		a->chip = NULL;
+	return ret;
+}
+
+static int make_nic(struct hvnetd *d, struct adapter *a, enum e1000_model model, struct rpc_error *err)
+{
+	char id[2 * HVNETD_NAME_BYTES];
+	int ret;
+
+	adapter_id(a, id);
+	ret = a->kind == ADAPTER_EMULATED ? make_emulated(d, a, id, model) : make_synthetic(d, a, id);
 	if (!ret)
 		return 0;
-	a->nic = NULL;
+	if (ret == -ENAMETOOLONG)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the socket's path %s is longer than the kernel takes; give "
+				"the adapter a shorter name", a->socket);
 	if (ret == -EADDRINUSE)
-		return rpc_fail(err, RPC_IN_USE, "mac", "another port of switch \"%s\" has this MAC address",
-				a->sw->name);
+		return rpc_fail(err, RPC_IN_USE, "mac", "another port of switch \"%s\" has this MAC address%s%s",
+				a->sw->name, a->socket ? ", or somebody else serves " : "", a->socket ? a->socket : "");
 	return rpc_fail(err, RPC_FAILED, "adapter", "adapter %s: %s", id, strerror(-ret));
 }
 
 static void adapter_free(struct adapter *a)
 {
 	netvsp_destroy(a->nic);
+	e1000_destroy(a->chip);
 	vswitch_port_destroy(a->port);
+	free(a->socket);
 	free(a);
 }
 
@@ -151,17 +209,19 @@ int adapter_add(struct hvnetd *d, const struct adapter_desc *desc, struct adapte
 		return rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
 	a->vm = desc->vm;
 	a->sw = desc->sw;
+	a->kind = desc->kind;
 	a->mtu = desc->mtu;
 	a->link_up = true;
 	if (choose_name(a, desc->name, err) || choose_mac(d, a, desc->mac, a->mac, err) ||
-	    make_port(a, a->sw, &a->port, err) || make_nic(d, a, err)) {
+	    make_port(a, a->sw, &a->port, err) || make_nic(d, a, desc->model, err)) {
 		adapter_free(a);
 		return -1;
 	}
 	TAILQ_INSERT_TAIL(&a->vm->adapters, a, link);
 	a->vm->num_adapters++;
 	mac_format(a->mac, mac);
-	hv_log(HV_LOG_INFO, "%s/%s: added, %s, on switch \"%s\"", a->vm->name, a->name, mac, a->sw->name);
+	hv_log(HV_LOG_INFO, "%s/%s: added, %s, %s, on switch \"%s\"", a->vm->name, a->name, adapter_kind_name(a->kind), mac,
+	       a->sw->name);
 	*out = a;
 	return 0;
 }
@@ -174,6 +234,19 @@ void adapter_del(struct adapter *a)
 	adapter_free(a);
 }
 
+static int set_port(struct adapter *a, struct vswitch_port *port)
+{
+	return a->chip ? e1000_set_port(a->chip, port) : netvsp_set_port(a->nic, port);
+}
+
+static void set_link(struct adapter *a, bool up)
+{
+	if (a->chip)
+		e1000_set_link(a->chip, up);
+	else
+		netvsp_set_link(a->nic, up);
+}
+
 int adapter_move(struct adapter *a, struct hvnetd_switch *sw, struct rpc_error *err)
 {
 	struct vswitch_port *port = NULL;
@@ -183,7 +256,7 @@ int adapter_move(struct adapter *a, struct hvnetd_switch *sw, struct rpc_error *
 		return 0;
 	if (sw && make_port(a, sw, &port, err))
 		return -1;
-	ret = netvsp_set_port(a->nic, port);
+	ret = set_port(a, port);
 	if (ret) {
 		vswitch_port_destroy(port);
 		return rpc_fail(err, ret == -EADDRINUSE ? RPC_IN_USE : RPC_FAILED, "switch",
@@ -192,7 +265,7 @@ int adapter_move(struct adapter *a, struct hvnetd_switch *sw, struct rpc_error *
 	vswitch_port_destroy(a->port);
 	a->port = port;
 	a->sw = sw;
-	netvsp_set_link(a->nic, a->link_up);
+	set_link(a, a->link_up);
 	hv_log(HV_LOG_INFO, "%s/%s: now on %s%s", a->vm->name, a->name, sw ? "switch " : "no switch",
 	       sw ? sw->name : "");
 	return 0;
@@ -203,6 +276,6 @@ void adapter_set_link(struct adapter *a, bool up)
 	if (a->link_up == up)
 		return;
 	a->link_up = up;
-	netvsp_set_link(a->nic, up);
+	set_link(a, up);
 	hv_log(HV_LOG_INFO, "%s/%s: link %s", a->vm->name, a->name, up ? "up" : "down");
 }

@@ -62,7 +62,14 @@ static void objects(void)
 		{ "vm.add", "{\"name\":\"b\",\"vcpus\":1}", 0 },
 		{ "adapter.add", "{\"switch\":\"nope\",\"vm\":\"a\"}", RPC_NOT_FOUND },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"nope\"}", RPC_NOT_FOUND },
-		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\"}", RPC_UNSUPPORTED },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"name\":\"old\",\"model\":\"82545em\"}", 0 },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"name\":\"old\"}", RPC_IN_USE },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"model\":\"ne2000\"}", RPC_INVALID_PARAMS },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"mtu\":9000}", RPC_INVALID_PARAMS },
+		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"model\":\"82540em\"}", RPC_INVALID_PARAMS },
+		{ "adapter.set", "{\"id\":\"a/old\",\"link\":\"down\"}", 0 },
+		{ "adapter.set", "{\"id\":\"a/old\",\"switch\":\"\"}", 0 },
+		{ "adapter.set", "{\"id\":\"a/old\",\"switch\":\"lab\"}", 0 },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"virtio\"}", RPC_INVALID_PARAMS },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mac\":\"01:00:5e:00:00:01\"}", RPC_INVALID_PARAMS },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mtu\":100}", RPC_INVALID_PARAMS },
@@ -108,6 +115,7 @@ static void objects(void)
 	CU_ASSERT_EQUAL(count(c, "adapter.show", "adapters"), 0);
 	CU_ASSERT_EQUAL(count(c, "switch.show", "switches"), 0);
 	CU_ASSERT_FALSE(exists("vm-a"));
+	CU_ASSERT_FALSE(exists("vm-a:old"));
 	CU_ASSERT_TRUE(exists("vm-b"));
 	hvnet_disconnect(c);
 	stop(pid);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon: switches, virtual machines, adapters and uplinks as objects with names, made on the
- * command line or over the control socket, and what they stand on: vswitch, vmbus, netvsp.
+ * command line or over the control socket, and what they stand on: vswitch, vmbus, netvsp, e1000.
  *
  *   hvnetd ─┬─ worker: one loop; everything below belongs to its thread
  *           ├─ switch ── uplink: a port that is no guest's (tap, nat, stream)
- *           ├─ vm: one VMBus bridge on a socket ── adapter: a NetVSP on a port of a switch
+ *           ├─ vm: one VMBus bridge on a socket ─┬─ synthetic adapter: a NetVSP on a port of a switch
+ *           │                                    └─ emulated adapter: an 8254x on a socket of its own, on a port
  *           └─ control: JSON-RPC; a vm may belong to a connection and ends with it
  *
- * Forwarding, VMBus and NetVSP themselves are left to their libraries; what the command line and
+ * Forwarding, VMBus, NetVSP and the chip themselves are left to their libraries; what the command line and
  * the control socket say is parsed in options.c and rpc.c.
  *
  * Threads: all calls on the worker's thread. There is one worker; objects reach their loop through
@@ -22,6 +23,7 @@
 #include <sys/queue.h>
 
 #include "base/loop.h"
+#include "e1000/e1000.h"
 #include "hvnetd/child.h"
 #include "hvnetd/names.h"
 #include "hvnetd/options.h"
@@ -85,23 +87,31 @@ struct hvnetd_switch {
 	unsigned num_uplinks;
 };
 
+enum adapter_kind {
+	ADAPTER_SYNTHETIC,
+	ADAPTER_EMULATED,
+};
+
 struct adapter {
 	TAILQ_ENTRY(adapter) link;
+	enum adapter_kind kind;
 	struct vm *vm;			/* borrowed: its adapters go first */
 	struct hvnetd_switch *sw;	/* borrowed: a switch with adapters stays, or lets go of them; may be NULL */
 	char name[HVNETD_NAME_BYTES];	/* unique in the VM */
 	uint8_t mac[6];
-	uint32_t mtu;
+	uint32_t mtu;			/* synthetic: the largest that the guest may set */
 	bool link_up;			/* as administered */
 	struct vswitch_port *port;	/* owned; NULL without a switch */
-	struct netvsp *nic;		/* owned */
+	struct netvsp *nic;		/* owned; synthetic, else NULL */
+	struct e1000 *chip;		/* owned; emulated, else NULL */
+	char *socket;			/* owned; the chip's, else NULL */
 };
 
 struct vm {
 	TAILQ_ENTRY(vm) link;
 	char name[HVNETD_NAME_BYTES];
 	uint32_t vcpus;
-	char *socket;			/* owned; path of the bridge's socket */
+	char *socket;			/* owned; path of the bridge's socket; each emulated adapter has its own behind it */
 	struct control_client *scope;	/* borrowed: the VM goes with it; NULL: stays */
 	struct vmbus_bridge *bridge;	/* owned */
 	TAILQ_HEAD(, adapter) adapters;
@@ -155,7 +165,9 @@ struct adapter_desc {
 	struct vm *vm;
 	const char *name;		/* NULL: nic0, nic1, … */
 	const char *mac;		/* NULL: from the names */
-	uint32_t mtu;			/* 0: the largest */
+	enum adapter_kind kind;
+	uint32_t mtu;			/* synthetic; 0: the largest */
+	enum e1000_model model;		/* emulated */
 };
 int adapter_add(struct hvnetd *d, const struct adapter_desc *desc, struct adapter **out,
 		struct rpc_error *err) __attribute__((warn_unused_result));
@@ -164,6 +176,11 @@ void adapter_del(struct adapter *a);
 int adapter_move(struct adapter *a, struct hvnetd_switch *sw, struct rpc_error *err)
 	__attribute__((warn_unused_result));
 void adapter_set_link(struct adapter *a, bool up);
+const char *adapter_kind_name(enum adapter_kind kind);
+/* Where the guest's QEMU attaches for it: the VM's socket, or its own. */
+const char *adapter_socket(const struct adapter *a);
+/* n-th counter of what is behind it, false past the last. */
+bool adapter_counter(const struct adapter *a, unsigned n, const char **name, uint64_t *value);
 /* "vm/adapter". */
 void adapter_id(const struct adapter *a, char id[2 * HVNETD_NAME_BYTES]);
 struct adapter *adapter_find(struct hvnetd *d, const char *id, struct rpc_error *err);

@@ -104,6 +104,36 @@ static void guest_runs(void)
 	clean();
 }
 
+/* No synthetic one: the guest gets the adapters' functions, and no bridge. */
+static void emulated_only(void)
+{
+	char bridge[PATH_MAX], first[PATH_MAX], second[PATH_MAX];
+	struct hvnet_client *c;
+	const char *text;
+	pid_t pid, qemu;
+
+	make_dir();
+	pid = start(&c);
+	make_qemu("11.1.3 (test)", "exec sleep 60");
+	qemu = LAUNCH("--vm", "a", "--nic", "emulated,switch=lab,model=82545em", "--nic", "emulated,switch=lab,name=x", "--", "-m",
+		      "64");
+	text = arguments();
+	snprintf(bridge, sizeof(bridge), "\"path\":\"%s/vm-a\"", dir);
+	snprintf(first, sizeof(first), "\"path\":\"%s/vm-a:nic0\"", dir);
+	snprintf(second, sizeof(second), "\"path\":\"%s/vm-a:x\"", dir);
+	CU_ASSERT_TRUE(!strstr(text, bridge) && strstr(text, first) && strstr(text, second));
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "kind"), "emulated");
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "model"), "82545em");
+	CU_ASSERT_TRUE(exists("vm-a:nic0") && exists("vm-a:x"));
+	kill(qemu, SIGTERM);
+	CU_ASSERT_EQUAL(wait_exit(qemu), 128 + SIGTERM);
+	CU_ASSERT_TRUE(vms_become(c, 0));
+	CU_ASSERT_FALSE(exists("vm-a:nic0") || exists("vm-a:x"));
+	hvnet_disconnect(c);
+	stop(pid);
+	clean();
+}
+
 static void killed(void)
 {
 	struct hvnet_client *c;
@@ -144,7 +174,7 @@ static void statuses(void)
 	CU_ASSERT_TRUE(output_has("there is no switch \"nope\""));
 	CU_ASSERT_TRUE(vms_become(c, 0));
 	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--nic", "switch=lab", "--", "-m", "64")), 7);
-	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--nic", "emulated")), 2);
+	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--nic", "emulated,model=ne2000")), 2);
 	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--", "-m", "lots")), 2);
 	make_qemu("10.0.9", "exit 7");
 	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--nic", "switch=lab", "--", "-m", "64")), 127);
@@ -164,6 +194,9 @@ static void prints_only(void)
 	make_qemu("10.1.0", "exit 7");
 	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--print", "--vm", "a", "--", "-m", "64")), 0);
 	CU_ASSERT_TRUE(output_has("hvnetctl vm add a --vcpus 1"));
+	CU_ASSERT_TRUE(output_has("hvnetctl adapter add --vm a --switch 'Default Switch'\n"));
+	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--print", "--vm", "a", "--nic", "emulated,name=nic0,switch=lab", "--nic", "emulated")), 0);
+	CU_ASSERT_TRUE(output_has("--switch lab --kind emulated --name nic0\n"));
 	CU_ASSERT_EQUAL(count(c, "vm.show", "vms"), 0);
 	CU_ASSERT_FALSE(exists("arguments"));
 	hvnet_disconnect(c);
@@ -173,6 +206,7 @@ static void prints_only(void)
 
 static const struct hv_test tests[] = {
 	{ "a guest's VM and adapters live as long as it", guest_runs },
+	{ "emulated adapters need no bridge", emulated_only },
 	{ "they end with a killed launcher", killed },
 	{ "each failure has its status and its sentence", statuses },
 	{ "printing makes nothing", prints_only },

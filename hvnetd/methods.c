@@ -7,12 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "e1000/e1000.h"
 #include "hvnetd/control.h"
 #include "hvnetd/hvnetd.h"
 #include "netvsp/netvsp.h"
 #include "vfio-user/vfio_user.h"
 #include "vmbus/vmbus.h"
 #include "vswitch/vswitch.h"
+
+enum { ETHERNET_HEADER_BYTES = 14 };
 
 #define END { NULL, RPC_STRING, false, 0, 0 }
 
@@ -190,23 +193,57 @@ static json_t *show_negotiated(const struct netvsp_status *st)
 			 st->operational);
 }
 
+/* What the guest's driver has set up in the chip. The MTU is what it lets through. */
+static json_t *show_chip(const struct e1000_status *st)
+{
+	char station[HVNETD_MAC_TEXT_BYTES];
+
+	mac_format(st->station, station);
+	return json_pack("{s:s, s:I, s:b, s:b, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "link", st->link_up ? "up" : "down",
+			 "speed_mbps", (json_int_t)st->speed_mbps, "receiving", st->receiving, "transmitting",
+			 st->transmitting, "station", station, "promiscuous", st->promiscuous, "mtu",
+			 (json_int_t)(st->max_frame_bytes > ETHERNET_HEADER_BYTES ? st->max_frame_bytes - ETHERNET_HEADER_BYTES : 0),
+			 "receive_ring", (json_int_t)st->receive_ring, "receive_descriptors_free", (json_int_t)st->receive_free,
+			 "transmit_ring", (json_int_t)st->transmit_ring, "queued_bytes", (json_int_t)st->queued_bytes,
+			 "interrupts", (json_int_t)st->interrupts);
+}
+
+/* What depends on the kind: whether a driver uses it, and how. */
+static void show_guest(const struct adapter *a, json_t *o)
+{
+	if (a->kind == ADAPTER_EMULATED) {
+		struct e1000_status st = { 0 };
+
+		e1000_status(a->chip, &st);
+		json_object_set_new(o, "open", json_boolean(st.receiving || st.transmitting));
+		json_object_set_new(o, "model", json_string(e1000_model_name(st.model)));
+		json_object_set_new(o, "attached", json_boolean(st.attached));
+		if (st.attached)
+			json_object_set_new(o, "guest", show_chip(&st));
+	} else {
+		struct netvsp_status st = { 0 };
+
+		netvsp_status(a->nic, &st);
+		json_object_set_new(o, "open", json_boolean(st.open));
+		if (st.nvsp_version)
+			json_object_set_new(o, "guest", show_negotiated(&st));
+	}
+}
+
 static json_t *show_adapter(const struct adapter *a)
 {
 	char id[2 * HVNETD_NAME_BYTES], mac[HVNETD_MAC_TEXT_BYTES];
-	struct netvsp_status st = { 0 };
 	json_t *o;
 
-	netvsp_status(a->nic, &st);
 	adapter_id(a, id);
 	mac_format(a->mac, mac);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:b}", "id", id, "vm", a->vm->name, "name", a->name, "kind",
-		      "synthetic", "switch", a->sw ? a->sw->name : NULL, "mac", mac, "link",
-		      a->link_up ? "up" : "down", "open", st.open);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s}", "id", id, "vm", a->vm->name, "name", a->name, "kind",
+		      adapter_kind_name(a->kind), "switch", a->sw ? a->sw->name : NULL, "mac", mac, "link",
+		      a->link_up ? "up" : "down");
 	if (a->port)
 		json_object_set_new(o, "port", json_integer(vswitch_port_id(a->port)));
-	if (st.nvsp_version)
-		json_object_set_new(o, "guest", show_negotiated(&st));
-	json_object_set_new(o, "socket", json_string(a->vm->socket));
+	show_guest(a, o);
+	json_object_set_new(o, "socket", json_string(adapter_socket(a)));
 	return o;
 }
 
@@ -217,12 +254,34 @@ static const struct rpc_param adapter_add_params[] = {
 	{ "mac", RPC_STRING, false, 1, 40 },
 	{ "name", RPC_STRING, false, 1, HVNETD_NAME_BYTES - 1 },
 	{ "mtu", RPC_INTEGER, false, 1500, 9202 },
+	{ "model", RPC_STRING, false, 1, 16 },
 	END
 };
 
+/* Kind and model, and what does not go together. */
+static int parse_kind(struct rpc_call *call, struct adapter_desc *desc)
+{
+	const char *kind = rpc_string(call, "kind"), *model = rpc_string(call, "model");
+	struct rpc_error *err = &call->err;
+
+	if (kind && !strcmp(kind, "emulated"))
+		desc->kind = ADAPTER_EMULATED;
+	else if (kind && strcmp(kind, "synthetic") != 0)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "kind", "there is no kind \"%s\"; known are synthetic and emulated",
+				kind);
+	if (model && desc->kind != ADAPTER_EMULATED)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "model", "\"model\" is for emulated adapters");
+	if (model && !e1000_model_parse(model, &desc->model))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "model", "there is no model \"%s\"; known are 82540em, 82545em and "
+				"82544gc", model);
+	if (desc->mtu && desc->kind == ADAPTER_EMULATED)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "mtu", "\"mtu\" is for synthetic adapters; an emulated one takes what "
+				"the guest's driver sets, up to 16110");
+	return 0;
+}
+
 static json_t *adapter_add_method(struct rpc_call *call)
 {
-	const char *kind = rpc_string(call, "kind");
 	struct adapter_desc desc = {
 		.name = rpc_string(call, "name"),
 		.mac = rpc_string(call, "mac"),
@@ -230,15 +289,8 @@ static json_t *adapter_add_method(struct rpc_call *call)
 	};
 	struct adapter *a;
 
-	if (kind && !strcmp(kind, "emulated")) {
-		rpc_fail(&call->err, RPC_UNSUPPORTED, "kind",
-			 "emulated adapters are not there yet; use a synthetic one, with the guest's netvsc driver");
+	if (parse_kind(call, &desc))
 		return NULL;
-	}
-	if (kind && strcmp(kind, "synthetic") != 0) {
-		rpc_fail(&call->err, RPC_INVALID_PARAMS, "kind", "there is no kind \"%s\"; known is synthetic", kind);
-		return NULL;
-	}
 	desc.sw = hvnetd_switch_find(call->opaque, rpc_string(call, "switch"), &call->err);
 	if (desc.sw)
 		desc.vm = hvnetd_vm_find(call->opaque, rpc_string(call, "vm"), &call->err);

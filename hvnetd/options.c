@@ -58,7 +58,7 @@ static bool fail(struct parser *p, const char *format, ...)
 void options_print_help(void)
 {
 	fputs("Usage: hvnetd [OPTION]...\n"
-	      "Gives QEMU guests synthetic network adapters on virtual switches.\n"
+	      "Gives QEMU guests synthetic and emulated network adapters on virtual switches.\n"
 	      "\n"
 	      "  --socket PATH            control socket (default: control in the runtime folder)\n"
 	      "  --runtime-dir DIR        where device sockets are made (default: " HVNETD_RUNTIME_DIR ")\n"

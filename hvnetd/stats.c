@@ -2,7 +2,6 @@
 /* The method "stats": every counter there is, by name, those that are zero included. */
 #include "hvnetd/control.h"
 #include "hvnetd/hvnetd.h"
-#include "netvsp/netvsp.h"
 #include "vfio-user/vfio_user.h"
 #include "vmbus/vmbus.h"
 #include "vswitch/vswitch.h"
@@ -60,7 +59,7 @@ static json_t *adapter_stats(const struct adapter *a)
 	const char *name;
 	uint64_t value;
 
-	for (unsigned n = 0; netvsp_counter(a->nic, n, &name, &value); n++)
+	for (unsigned n = 0; adapter_counter(a, n, &name, &value); n++)
 		put(counters, name, value);
 	adapter_id(a, id);
 	return json_pack("{s:s, s:o}", "id", id, "counters", counters);

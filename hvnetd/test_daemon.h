@@ -56,7 +56,7 @@ static void make_dir(void)
 
 static void remove_dir(void)
 {
-	static const char *const names[] = { "control", "nat", "vm-a", "vm-b", "vm-c", "output", "arguments" };
+	static const char *const names[] = { "control", "nat", "vm-a", "vm-b", "vm-c", "vm-a:nic0", "output", "arguments" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(in_dir(names[i]));
