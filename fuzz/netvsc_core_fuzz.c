@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's driver core against a host that says anything: the input is a list of records, each an operation, a length (16 bits,
- * little-endian) and that many bytes. After each one the core is driven as far as it goes.
+ * The guest's driver core against a host that says anything: the input is a list of records, each
+ * an operation, a length (16 bits, little-endian) and that many bytes. After each one the core is
+ * driven as far as it goes.
  */
 #include <stdlib.h>
 

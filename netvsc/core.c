@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * The session with the host: NVSP's handshake, the way back, and in which order goals become messages. RNDIS messages
- * themselves are in core_rndis.c. At most one request is outstanding at a time, as in Linux' driver, so an answer
- * is recognised by the state alone (and RNDIS answers by their request id too).
+ * The session with the host: NVSP's handshake, the way back, and in which order goals become
+ * messages. RNDIS messages themselves are in core_rndis.c. At most one request is outstanding at a
+ * time, as in Linux' driver, so an answer is recognised by the state alone (and RNDIS answers by
+ * their request id too).
  */
 #include "netvsc/core.h"
 
@@ -137,7 +138,10 @@ void netvsc_stop(struct netvsc *n)
 	switch (n->state) {
 	case NETVSC_RUNNING:
 		netvsc_request_done(n);
-		/* An answer that is still outstanding comes to nobody: answers are told apart by their id. */
+		/*
+		 * An answer that is still outstanding comes to nobody: answers are told apart by
+		 * their id.
+		 */
 		if (n->awaited == NETVSC_AWAIT_FILTER)
 			n->filter_set = ~0u;
 		netvsc_set_state(n, NETVSC_CLOSING_FILTER);
@@ -149,7 +153,10 @@ void netvsc_stop(struct netvsc *n)
 	case NETVSC_RECEIVE:
 	case NETVSC_SEND_MAP:
 	case NETVSC_SEND:
-		/* A buffer's registration may or may not have arrived; revoking what is not there hurts nobody. */
+		/*
+		 * A buffer's registration may or may not have arrived; revoking what is not there
+		 * hurts nobody.
+		 */
 		netvsc_set_state(n, NETVSC_REVOKE_RECEIVE);
 		break;
 	case NETVSC_VERSION:
@@ -205,7 +212,10 @@ static enum netvsc_do send_config(struct netvsc *n, struct netvsc_out *out)
 	struct nvsp_ndis_config m = {
 		.type = to_le32(NVSP_SEND_NDIS_CONFIG),
 		.frame_bytes = to_le32(n->config.mtu + 14),
-		/* Teaming stands for link-speed updates too. No VF or RSC: nothing here takes them over. */
+		/*
+		 * Teaming stands for link-speed updates too. No VF or RSC: nothing here takes them
+		 * over.
+		 */
 		.capabilities = to_le64(n->version >= NVSP_VERSION_5 ? NVSP_CAP_8021Q | NVSP_CAP_TEAMING :
 				       NVSP_CAP_8021Q),
 	};

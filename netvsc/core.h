@@ -6,8 +6,8 @@
 #include "netvsc/netvsc.h"
 
 /*
- * Stands between taking a private copy of memory that the host can write and looking at the copy: without it the compiler
- * may read the memory again instead of the copy, after it was checked.
+ * Stands between taking a private copy of memory that the host can write and looking at the copy:
+ * without it the compiler may read the memory again instead of the copy, after it was checked.
  */
 #define NETVSC_FETCHED() __asm__ volatile("" ::: "memory")
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * RNDIS control: the requests that bring a session up, in the order in which Linux' driver makes them, the requests of
- * the caller, answers and indications. The start-up requests are one table; adding one is adding a row.
+ * RNDIS control: the requests that bring a session up, in the order in which Linux' driver makes
+ * them, the requests of the caller, answers and indications. The start-up requests are one table;
+ * adding one is adding a row.
  */
 #include "netvsc/core.h"
 
@@ -89,7 +90,10 @@ static bool get_u32(const struct answer *a, uint32_t *out)
 	return true;
 }
 
-/* The host may offer less than was asked for in NDIS_CONFIG; what is below IPv4's minimum is not believed. */
+/*
+ * The host may offer less than was asked for in NDIS_CONFIG; what is below IPv4's minimum is not
+ * believed.
+ */
 static void frame_size_answered(struct netvsc *n, const struct answer *a)
 {
 	uint32_t v;
@@ -145,7 +149,10 @@ static bool all_set(le32 flags, uint32_t wanted)
 	return (le32_get(flags) & wanted) == wanted;
 }
 
-/* A family's checksums count only with TCP and its options (IPv6: and extension headers); UDP only beside TCP. */
+/*
+ * A family's checksums count only with TCP and its options (IPv6: and extension headers); UDP only
+ * beside TCP.
+ */
 static uint32_t checksum_caps(const struct ndis_offload *o)
 {
 	const uint32_t tcp4 = NDIS_CSUM4_TCP | NDIS_CSUM4_TCP_OPTIONS;
@@ -361,8 +368,8 @@ static void caller_answered(struct netvsc *n, const struct answer *a)
 }
 
 /*
- * Status and information of a query's answer. Nothing but the private copy is looked at. A failure has no
- * information, whatever its lengths say.
+ * Status and information of a query's answer. Nothing but the private copy is looked at. A failure
+ * has no information, whatever its lengths say.
  */
 static bool parse_answer(struct rd all, uint32_t type, struct answer *a)
 {
@@ -407,8 +414,9 @@ static uint32_t awaited_type(const struct netvsc *n)
 }
 
 /*
- * An answer to the request that is outstanding, recognised by type and id; another one is counted and forgotten. One that is
- * ours but malformed is taken for a failure, so that nobody waits for ever.
+ * An answer to the request that is outstanding, recognised by type and id; another one is counted
+ * and forgotten. One that is ours but malformed is taken for a failure, so that nobody waits for
+ * ever.
  */
 static uint32_t answered(struct netvsc *n, uint32_t type, struct rd all)
 {

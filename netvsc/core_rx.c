@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * Receiving: a transfer-page packet names ranges of the receive buffer, each range holds one RNDIS message. The
- * packet itself is the caller's private copy; the receive buffer is the host's to write at any time, so
- * header and per-packet info are copied before they are looked at, and the frame's bytes are passed on unread.
+ * Receiving: a transfer-page packet names ranges of the receive buffer, each range holds one RNDIS
+ * message. The packet itself is the caller's private copy; the receive buffer is the host's to
+ * write at any time, so header and per-packet info are copied before they are looked at, and the
+ * frame's bytes are passed on unread.
  */
 #include "netvsc/core.h"
 
@@ -65,8 +66,8 @@ static bool element_value(struct rd element, uint32_t type, struct netvsc_frame 
 }
 
 /*
- * Walks the elements where they lie; each one's header is fetched once, then its value once. A size of less than a header, so also
- * 0, ends the walk.
+ * Walks the elements where they lie; each one's header is fetched once, then its value once. A size
+ * of less than a header, so also 0, ends the walk.
  */
 static bool packet_info(struct rd r, struct netvsc_frame *f)
 {
@@ -161,7 +162,10 @@ enum netvsc_rx_kind netvsc_rx_next(const struct netvsc *n, struct netvsc_stats *
 		if (le32_get(m.type) == RNDIS_PACKET)
 			return frame_of(n, stats, &m, all, frame);
 	}
-	/* Shorter than a PACKET's header, or another type: netvsc_control() takes its own copy and refuses what it is not. */
+	/*
+	 * Shorter than a PACKET's header, or another type: netvsc_control() takes its own copy and
+	 * refuses what it is not.
+	 */
 	stats->n[NETVSC_RX_CONTROL]++;
 	*frame = (struct netvsc_frame){ .data = all.p, .bytes = (uint32_t)all.left };
 	return NETVSC_RX_IS_CONTROL;

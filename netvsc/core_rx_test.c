@@ -24,7 +24,9 @@ struct packet {
 	le32 count;
 	struct { le32 bytes, offset; } range[3];
 };
-static const struct nvsp_rndis_packet payload = { { { NVSP_SEND_RNDIS_PACKET } }, { { 0 } }, { { 255, 255, 255, 255 } }, { { 0 } } };
+static const struct nvsp_rndis_packet payload = {
+	.type = { { NVSP_SEND_RNDIS_PACKET } }, .section = { { 255, 255, 255, 255 } },
+};
 
 static void test_packets(void)
 {

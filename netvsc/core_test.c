@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The session: the handshake with each version, refusals and lies of the host, indications, requests, the way back. */
+/*
+ * The session: the handshake with each version, refusals and lies of the host, indications,
+ * requests, the way back.
+ */
 #include "netvsc/netvsc.h"
 
 #include "base/test.h"
@@ -511,7 +514,10 @@ static void test_filter(void)
 	drive(&h);
 	CU_ASSERT_EQUAL(h.filter, 9);
 	CU_ASSERT_EQUAL(h.n.filter_set, 9);
-	/* a change while the answer is outstanding is sent afterwards; the answer is not taken for its */
+	/*
+	 * a change while the answer is outstanding is sent afterwards; the answer is not taken for
+	 * its
+	 */
 	netvsc_set_filter(&h.n, NDIS_FILTER_PROMISCUOUS);
 	CU_ASSERT_EQUAL(netvsc_next(&h.n, &h.out), NETVSC_DO_CONTROL);
 	netvsc_set_filter(&h.n, 0x0d);
@@ -594,7 +600,10 @@ static void test_close(void)
 	CU_ASSERT_EQUAL(h.filter, 9);
 }
 
-/* netvsc_stop() after every number of steps ends in CLOSED, and nothing of a later answer disturbs it. */
+/*
+ * netvsc_stop() after every number of steps ends in CLOSED, and nothing of a later answer disturbs
+ * it.
+ */
 static void test_stop_anywhere(void)
 {
 	for (unsigned steps = 0; steps < 20; steps++) {

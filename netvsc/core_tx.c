@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * Transmitting: RNDIS PACKET headers, several frames in one send-buffer section, and the slots that remember which packets the
- * host still owes a completion. Section memory is only ever written: the host could change what would be read back.
+ * Transmitting: RNDIS PACKET headers, several frames in one send-buffer section, and the slots that
+ * remember which packets the host still owes a completion. Section memory is only ever written: the
+ * host could change what would be read back.
  */
 #include "netvsc/core.h"
 
@@ -40,7 +41,10 @@ static uint32_t lso_value(const struct netvsc_meta *meta)
 	       (meta->flags & NETVSC_META_IP6 ? RNDIS_LSO_IPV6 : 0);
 }
 
-/* Writes the elements; returns their bytes. A large send implies the checksums, so it excludes their element. */
+/*
+ * Writes the elements; returns their bytes. A large send implies the checksums, so it excludes
+ * their element.
+ */
 static uint32_t put_elements(uint8_t *p, const struct netvsc_meta *meta)
 {
 	uint8_t *start = p;
@@ -118,7 +122,10 @@ static uint32_t header_bytes(const struct netvsc_meta *meta)
 	return bytes;
 }
 
-/* Room for a message of which inside bytes lie in the section? Then pads the one before and says where it begins. */
+/*
+ * Room for a message of which inside bytes lie in the section? Then pads the one before and says
+ * where it begins.
+ */
 static bool batch_room(struct netvsc_batch *b, uint32_t inside, uint32_t *at)
 {
 	uint32_t next = batch_next(b);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Transmitting: headers as on the wire, batches read back as a host reads them, slots against a lying host. */
+/*
+ * Transmitting: headers as on the wire, batches read back as a host reads them, slots against a
+ * lying host.
+ */
 #include "netvsc/netvsc.h"
 
 #include "base/test.h"

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * The guest's side of NetVSP without any I/O: what a synthetic NIC's driver says and how it reads what it is told. Bytes
- * in, bytes out; compiled unchanged for the kernel (netvsc/linux/) and for user space (softguest/).
+ * The guest's side of NetVSP without any I/O: what a synthetic NIC's driver says and how it reads
+ * what it is told. Bytes in, bytes out; compiled unchanged for the kernel (netvsc/linux/) and for
+ * user space (softguest/).
  *
- * Left to the caller: the VMBus channel and its rings, memory, GPADLs, locks, timers, the network stack. The core
- * allocates nothing, waits for nothing and calls nobody back.
+ * Left to the caller: the VMBus channel and its rings, memory, GPADLs, locks, timers, the network
+ * stack. The core allocates nothing, waits for nothing and calls nobody back.
  *
  * Control: the caller states goals (netvsc_start(), netvsc_set_filter(), netvsc_request_*(), netvsc_stop()) and runs
  *	while ((what = netvsc_next(n, &out)) != NETVSC_DO_NOTHING) do what it says;
  * after each goal and after each answer that it handed in (netvsc_completed(), netvsc_control()).
  *
- * Data: netvsc_rx_*() takes a receive packet apart into frames, struct netvsc_tx and netvsc_batch_*() build transmit packets.
+ * Data: netvsc_rx_*() takes a receive packet apart into frames, struct netvsc_tx and
+ * netvsc_batch_*() build transmit packets.
  *
- * The host is not trusted either: whatever lies in memory that it can write is copied once, the copy is checked and
- * only then acted upon. What it gets wrong is counted (netvsc_stat_name()).
+ * The host is not trusted either: whatever lies in memory that it can write is copied once, the copy
+ * is checked and only then acted upon. What it gets wrong is counted (netvsc_stat_name()).
  *
- * Threads: control calls are serialised by the caller. netvsc_rx_*() reads only the buffers' geometry, which is fixed from
- * the answer to their registration until netvsc_start() comes again, and writes only the given netvsc_stats, so it needs no
- * lock. A struct netvsc_tx belongs to its queue's transmit lock or thread.
+ * Threads: control calls are serialised by the caller. netvsc_rx_*() reads only the buffers'
+ * geometry, which is fixed from the answer to their registration until netvsc_start() comes again,
+ * and writes only the given netvsc_stats, so it needs no lock. A struct netvsc_tx belongs to its
+ * queue's transmit lock or thread.
  */
 #ifndef HVNET_NETVSC_NETVSC_H
 #define HVNET_NETVSC_NETVSC_H
@@ -193,23 +196,24 @@ struct netvsc {
 };
 
 enum netvsc_do {
-	NETVSC_DO_NOTHING,		/* an answer is awaited, or all goals are reached, or it has failed: see state */
+	NETVSC_DO_NOTHING,		/* an answer is awaited, all goals are reached, or it has failed */
 	NETVSC_DO_SEND,			/* send message as in-band data */
-	NETVSC_DO_CONTROL,		/* copy rndis into memory that the host can read and send message with its range */
+	NETVSC_DO_CONTROL,		/* copy rndis to where the host can read it, send message with its range */
 	NETVSC_DO_MAP_RECEIVE,		/* make a GPADL of the receive buffer, then netvsc_receive_mapped() */
 	NETVSC_DO_MAP_SEND,		/* the same for the send buffer, netvsc_send_mapped() */
-	NETVSC_DO_DRAIN,		/* wait until both rings are empty and no transmit is outstanding, then netvsc_drained() */
+	NETVSC_DO_DRAIN,		/* when rings are empty and no transmit is outstanding: netvsc_drained() */
 };
 struct netvsc_out {
-	bool wants_completion;		/* of DO_SEND; its transaction id is NETVSC_ID_REQUEST. DO_CONTROL: always, NETVSC_ID_CONTROL */
+	/* Of DO_SEND, with transaction id NETVSC_ID_REQUEST. DO_CONTROL: always, NETVSC_ID_CONTROL. */
+	bool wants_completion;
 	uint32_t message_bytes, rndis_bytes;
 	uint8_t message[NETVSC_MESSAGE_BYTES];
 	uint8_t rndis[NETVSC_CONTROL_BYTES];
 };
 
 /*
- * A channel has been opened: forgets all about an earlier session and begins the handshake. filter and
- * the caller's request are kept idle.
+ * A channel has been opened: forgets all about an earlier session and begins the handshake. filter
+ * and the caller's request are kept idle.
  */
 void netvsc_start(struct netvsc *n, const struct netvsc_config *config);
 /* What is to be done next for the goals; see the enum. *out is valid for DO_SEND and DO_CONTROL. */
@@ -228,8 +232,8 @@ void netvsc_abort(struct netvsc *n);
 /* Completion of an NVSP request (NETVSC_ID_REQUEST). */
 void netvsc_completed(struct netvsc *n, const void *payload, uint32_t bytes);
 /*
- * Completion of a control packet (NETVSC_ID_CONTROL): its memory is ours again, so netvsc_next() may have more to say. The answer
- * comes by netvsc_control().
+ * Completion of a control packet (NETVSC_ID_CONTROL): its memory is ours again, so netvsc_next()
+ * may have more to say. The answer comes by netvsc_control().
  */
 void netvsc_control_sent(struct netvsc *n, const void *payload, uint32_t bytes);
 /* An in-band packet from the host (VF association, data path, indirection table). */
@@ -239,20 +243,25 @@ void netvsc_inband(struct netvsc *n, const void *payload, uint32_t bytes);
 enum netvsc_event {
 	NETVSC_EVENT_PROGRESS = 1,	/* an answer came: netvsc_next() may have more to say */
 	NETVSC_EVENT_LINK = 2,		/* link_up or link_bps changed */
-	NETVSC_EVENT_RENEW = 4,		/* the network changed: addresses should be renewed (link down and up for the stack) */
+	NETVSC_EVENT_RENEW = 4,		/* another network: the stack should see the link go down and up */
 };
 /*
- * An RNDIS control message in the receive buffer, as netvsc_rx_next() found it: a bit set of enum netvsc_event. It is copied first.
+ * An RNDIS control message in the receive buffer, as netvsc_rx_next() found it: a bit set of enum
+ * netvsc_event. It is copied first.
  */
 uint32_t netvsc_control(struct netvsc *n, const uint8_t *data, uint32_t bytes);
 
 /*
- * Queues a request of the caller's own; it is sent while RUNNING. false: one is under way, not running, or too long. When req_state is DONE,
- * req_status, req_data and req_bytes hold the answer; netvsc_request_done() takes note of them.
+ * Queues a request of the caller's own; it is sent while RUNNING. false: one is under way, not
+ * running, or too long. When req_state is DONE, req_status, req_data and req_bytes hold the answer;
+ * netvsc_request_done() takes note of them.
  */
 bool netvsc_request_query(struct netvsc *n, uint32_t oid);
 bool netvsc_request_set(struct netvsc *n, uint32_t oid, const void *data, uint32_t bytes);
-/* The request that asks the host for another MAC address ("NetworkAddress"); mac stays as it is until the caller sets it. */
+/*
+ * The request that asks the host for another MAC address ("NetworkAddress"); mac stays as it is
+ * until the caller sets it.
+ */
 bool netvsc_request_mac(struct netvsc *n, const uint8_t mac[6]);
 void netvsc_request_done(struct netvsc *n);
 
@@ -288,8 +297,8 @@ enum netvsc_rx_kind {
 };
 
 /*
- * Begins with a transfer-page packet: extra is what lies between descriptor and payload. false: not one for us (counted);
- * it is completed all the same, if that was asked for.
+ * Begins with a transfer-page packet: extra is what lies between descriptor and payload. false: not
+ * one for us (counted); it is completed all the same, if that was asked for.
  */
 bool netvsc_rx_begin(const struct netvsc *n, struct netvsc_stats *stats, const void *extra, uint32_t extra_bytes,
 		     const void *payload, uint32_t payload_bytes, struct netvsc_rx *rx);
@@ -317,14 +326,15 @@ struct netvsc_meta {
 };
 
 /*
- * Writes the RNDIS PACKET header of a frame of frame_bytes, with what meta asks for (may be NULL), to dst. Returns its bytes, at
- * most NETVSC_HEADER_MAX_BYTES, multiple of 4; the frame follows.
+ * Writes the RNDIS PACKET header of a frame of frame_bytes, with what meta asks for (may be NULL),
+ * to dst. Returns its bytes, at most NETVSC_HEADER_MAX_BYTES, multiple of 4; the frame follows.
  */
 uint32_t netvsc_tx_header(void *dst, const struct netvsc_meta *meta, uint32_t frame_bytes);
 
 /*
- * Slots: one for each transmit packet that may be outstanding. The first section_count are send-buffer sections, the others are
- * for packets without one. A slot's transaction id is NETVSC_ID_TX + its index.
+ * Slots: one for each transmit packet that may be outstanding. The first section_count are
+ * send-buffer sections, the others are for packets without one. A slot's transaction id is its
+ * index + NETVSC_ID_TX.
  */
 struct netvsc_slot {
 	void *owner;			/* the caller's, e.g. the packet; NULL in sections */
@@ -342,7 +352,10 @@ struct netvsc_tx {
 	struct netvsc_stats *stats;	/* borrowed */
 };
 
-/* All slots free. nsections ≤ nslots < NETVSC_NO_SLOT; of them, nsections are sections 0 … nsections - 1. */
+/*
+ * All slots free. nsections ≤ nslots < NETVSC_NO_SLOT; of them, nsections are sections 0 …
+ * nsections - 1.
+ */
 void netvsc_tx_init(struct netvsc_tx *tx, struct netvsc_slot *slots, uint32_t nsections, uint32_t nslots,
 		    struct netvsc_stats *stats);
 /* A free section, or a free slot without one; NETVSC_NO_SLOT. */
@@ -353,8 +366,8 @@ void netvsc_tx_put(struct netvsc_tx *tx, uint16_t slot);
 /* The slot's packet, of frames > 0, is in the ring: counts. Before anybody looks at completions. */
 void netvsc_tx_sent(struct netvsc_tx *tx, uint16_t slot, uint32_t frames, uint32_t bytes);
 /*
- * A completion with a transaction id ≥ NETVSC_ID_TX: frees its slot. false: no such packet is outstanding (counted).
- * *done is a copy of the slot. *ok: the host sent it.
+ * A completion with a transaction id ≥ NETVSC_ID_TX: frees its slot. false: no such packet is
+ * outstanding (counted). *done is a copy of the slot. *ok: the host sent it.
  */
 bool netvsc_tx_completed(struct netvsc_tx *tx, uint64_t transaction_id, const void *payload, uint32_t payload_bytes,
 			 struct netvsc_slot *done, bool *ok);
@@ -377,7 +390,10 @@ uint8_t *netvsc_batch_add(struct netvsc_batch *b, const struct netvsc_meta *meta
 /* Adds only the header of a frame, whose bytes follow in GPA ranges: the last one. false: no room. */
 bool netvsc_batch_add_header(struct netvsc_batch *b, const struct netvsc_meta *meta, uint32_t frame_bytes);
 
-/* The NVSP message of a data packet: of a section and its bytes, or NVSP_NO_SECTION and 0. NETVSC_MESSAGE_BYTES long. */
+/*
+ * The NVSP message of a data packet: of a section and its bytes, or NVSP_NO_SECTION and 0.
+ * NETVSC_MESSAGE_BYTES long.
+ */
 void netvsc_tx_message(uint8_t message[NETVSC_MESSAGE_BYTES], uint32_t section, uint32_t bytes);
 
 #endif

@@ -210,7 +210,10 @@ static void test_program(void)
 	read_all(to, in, sizeof(in));
 	CU_ASSERT_EQUAL(wait_exit(sink), 0);
 	CU_ASSERT_TRUE(number(out, "sent") > 1000);
-	/* What is lost is lost for want of receive buffers while the sink does not run, and is known. */
+	/*
+	 * What is lost is lost for want of receive buffers while the sink does not run, and is
+	 * known.
+	 */
 	CU_ASSERT_EQUAL(number(out, "sent"), number(in, "received") + number(in, "lost"));
 	CU_ASSERT_EQUAL(number(in, "reordered"), 0);
 

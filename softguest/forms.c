@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other forms in which a frame can lie in a guest's memory: what a kernel does for frames that it does not copy. Each
- * packet has DIRECT_PAGES of guest memory of its own, which come with its slot.
+ * The other forms in which a frame can lie in a guest's memory: what a kernel does for frames that
+ * it does not copy. Each packet has DIRECT_PAGES of guest memory of its own, which come with its
+ * slot.
  */
 #include <errno.h>
 #include <string.h>

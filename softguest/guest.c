@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine: guest RAM with a page allocator, the bridge function through the vfio-user client, the VMBus connection. Whatever the
- * transport reports first (a server that is gone or does not answer) is kept in error and ends every waiting call.
+ * The machine: guest RAM with a page allocator, the bridge function through the vfio-user client,
+ * the VMBus connection. Whatever the transport reports first (a server that is gone or does not
+ * answer) is kept in error and ends every waiting call.
  */
 #include <errno.h>
 #include <poll.h>
@@ -264,7 +265,10 @@ bool softguest_poll(struct softguest *g)
 {
 	bool work = false;
 
-	/* Messages are rare: their page need not be looked at each time. After a sleep it is (softguest_wait()). */
+	/*
+	 * Messages are rare: their page need not be looked at each time. After a sleep it is
+	 * (softguest_wait()).
+	 */
 	if (!(g->round++ & 63))
 		take_interrupts(g);
 	for (unsigned i = 0; i < g->nnics; i++)
@@ -326,7 +330,10 @@ static bool is_unloaded(void *cookie)
 	return ((struct softguest *)cookie)->unloaded;
 }
 
-/* The connection that the NICs belonged to is over: their memory is ours once the host has answered the next one. */
+/*
+ * The connection that the NICs belonged to is over: their memory is ours once the host has answered
+ * the next one.
+ */
 static void forget_nics(struct softguest *g)
 {
 	while (g->nnics)
@@ -347,7 +354,10 @@ static int connect_bus(struct softguest *g)
 	unsigned nold = g->nnics;
 	int ret;
 
-	/* Pages of the old connection stay allocated until the answer: the host may write to them until then. */
+	/*
+	 * Pages of the old connection stay allocated until the answer: the host may write to them
+	 * until then.
+	 */
 	memcpy(old, g->nics, sizeof(old));
 	detach_nics(g);
 	g->nnics = 0;

@@ -66,7 +66,10 @@ static int alloc_memory(struct softguest_nic *nic)
 	if (!ret)
 		ret = sg_pages_alloc(nic->g, (size_t)o->direct_slots * DIRECT_PAGES, &nic->direct);
 	nic->slots = calloc(sections + o->direct_slots, sizeof(*nic->slots));
-	/* Each packet from the host holds at least one sub-allocation, and those have 68 bytes or more. */
+	/*
+	 * Each packet from the host holds at least one sub-allocation, and those have 68 bytes or
+	 * more.
+	 */
 	nic->owed_size = o->receive_bytes / 68 + 1;
 	nic->owed = calloc(nic->owed_size, sizeof(*nic->owed));
 	if (!ret && (!nic->slots || !nic->owed))

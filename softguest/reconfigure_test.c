@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to guests while traffic runs: close, reopen, crash, reset, rescind, link changes, death; the others go on. */
+/*
+ * What happens to guests while traffic runs: close, reopen, crash, reset, rescind, link changes,
+ * death; the others go on.
+ */
 #include "softguest/test_host.h"
 
 static const uint8_t mac1[6] = { 2, 0, 0, 0, 1, 1 }, mac2[6] = { 2, 0, 0, 0, 1, 2 };
 
-/* Guest 0 sends to guest 1, and guest 2 is the bystander that the test disturbs; or guest 1 itself is. */
+/*
+ * Guest 0 sends to guest 1, and guest 2 is the bystander that the test disturbs; or guest 1 itself
+ * is.
+ */
 struct scene {
 	struct host h;
 	struct guest sender, peer, other;
@@ -84,7 +90,10 @@ static void test_filter(void)
 	for (unsigned i = 0; i < 10; i++) {
 		check_flows(&s.peer);
 		CU_ASSERT_EQUAL(softguest_nic_set_filter(s.peer.nic, 0), 0);
-		/* what the host had put into the ring before it took the filter is still there; nothing comes after it */
+		/*
+		 * what the host had put into the ring before it took the filter is still there;
+		 * nothing comes after it
+		 */
 		while (softguest_poll(s.peer.g))
 			;
 		seen = s.peer.received;
@@ -122,7 +131,10 @@ static bool is_rescinded(void *cookie)
 	return softguest_nic_is_rescinded(cookie);
 }
 
-/* The NIC is taken away from a guest that receives, then given back; the flow to another guest goes on. */
+/*
+ * The NIC is taken away from a guest that receives, then given back; the flow to another guest goes
+ * on.
+ */
 static void test_rescind(void)
 {
 	unsigned one = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As much of a network stack as `ping` needs at the other end. The frame is a private copy; an answer is the question with
- * addresses exchanged and the checksum mended.
+ * As much of a network stack as `ping` needs at the other end. The frame is a private copy; an
+ * answer is the question with addresses exchanged and the checksum mended.
  */
 #include <string.h>
 
@@ -73,7 +73,10 @@ static uint32_t answer_ip4(const struct softguest_responder *r, uint8_t *f, uint
 		return 0;
 	header = (ip[0] & 15u) * 4;
 	total = get16(ip + 2);
-	/* Fragments are not put together: ping with more than fits into a frame stays without an answer. */
+	/*
+	 * Fragments are not put together: ping with more than fits into a frame stays without an
+	 * answer.
+	 */
 	if (ip[0] >> 4 != 4 || header < IP4_BYTES || total > bytes - ETH_BYTES || total < header + ICMP_BYTES ||
 	    ip[9] != PROTO_ICMP || get16(ip + 6) & 0x3fff || memcmp(ip + 16, r->ip, 4))
 		return 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The responder: questions as a guest asks them, answers checked to the checksum; and what is not for us or does not fit. */
+/*
+ * The responder: questions as a guest asks them, answers checked to the checksum; and what is not
+ * for us or does not fit.
+ */
 #include <string.h>
 
 #include "base/test.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A soft guest as a program: attaches to a daemon's bridge socket, brings one NIC up and then sends, counts, echoes or plays ping-pong,
- * with the numbers at the end. Frames that it makes carry a sequence number and a time, so losses are known exactly.
+ * A soft guest as a program: attaches to a daemon's bridge socket, brings one NIC up and then
+ * sends, counts, echoes or plays ping-pong, with the numbers at the end. Frames that it makes carry
+ * a sequence number and a time, so losses are known exactly.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest without a VM: QEMU's part (guest RAM in a memfd, a vfio-user client) and the guest kernel's part (VMBus, the
- * netvsc core) in one process, at native speed. Tests and benchmarks drive the real daemon with it.
+ * A guest without a VM: QEMU's part (guest RAM in a memfd, a vfio-user client) and the guest
+ * kernel's part (VMBus, the netvsc core) in one process, at native speed. Tests and benchmarks
+ * drive the real daemon with it.
  *
- * A guest has one bridge function; each synthetic NIC that the host offers there becomes a struct softguest_nic. Everything is
- * polled: softguest_poll() takes in what the host said, softguest_wait() sleeps on the interrupts in between. Calls that
- * need the host's answer poll themselves until it is there or the time is over.
+ * A guest has one bridge function; each synthetic NIC that the host offers there becomes a struct
+ * softguest_nic. Everything is polled: softguest_poll() takes in what the host said,
+ * softguest_wait() sleeps on the interrupts in between. Calls that need the host's answer poll
+ * themselves until it is there or the time is over.
  *
- * Data: softguest_tx() gives the place of the next frame in a send-buffer section, several to a packet;
- * softguest_flush() makes them visible. Received frames go to a callback, in place. No system call per frame,
- * none at all while host and guest both poll.
+ * Data: softguest_tx() gives the place of the next frame in a send-buffer section, several to a
+ * packet; softguest_flush() makes them visible. Received frames go to a callback, in place. No
+ * system call per frame, none at all while host and guest both poll.
  *
- * Threads: a guest with its NICs belongs to one thread. (The vfio-user client beneath has one of its own, for the socket.)
+ * Threads: a guest with its NICs belongs to one thread. (The vfio-user client beneath has one of
+ * its own, for the socket.)
  *
- * Errors: -errno; -ETIMEDOUT if the host did not answer, -ENODEV if it took the NIC back, -EPIPE if it is gone.
+ * Errors: -errno; -ETIMEDOUT if the host did not answer, -ENODEV if it took the NIC back, -EPIPE if
+ * it is gone.
  */
 #ifndef HVNET_SOFTGUEST_H
 #define HVNET_SOFTGUEST_H
@@ -49,8 +53,8 @@ uint32_t softguest_vmbus_version(const struct softguest *g);
 /* Takes in what is there, on all NICs; true if there was something. Bounded. */
 bool softguest_poll(struct softguest *g);
 /*
- * Unmasks the doorbells and sleeps until one rings, at most timeout_ms (-1: for ever); returns at once if there is
- * something already. softguest_poll() masks them again.
+ * Unmasks the doorbells and sleeps until one rings, at most timeout_ms (-1: for ever); returns at
+ * once if there is something already. softguest_poll() masks them again.
  */
 void softguest_wait(struct softguest *g, int timeout_ms);
 /* Polls and waits until done(cookie) holds. -ETIMEDOUT, -EPIPE. */
@@ -83,30 +87,44 @@ struct softguest_nic_opts {
 };
 
 /* Opens the channel and goes through the whole handshake; the packet filter stays closed. */
-int softguest_nic_open(struct softguest_nic *nic, const struct softguest_nic_opts *opts) __attribute__((warn_unused_result));
-/* Closes in order: filter, drain, halt, revoke, channel, GPADLs. Received frames still go to rx meanwhile. */
+int softguest_nic_open(struct softguest_nic *nic, const struct softguest_nic_opts *opts)
+	__attribute__((warn_unused_result));
+/*
+ * Closes in order: filter, drain, halt, revoke, channel, GPADLs. Received frames still go to rx
+ * meanwhile.
+ */
 int softguest_nic_close(struct softguest_nic *nic);
 /* Sets the packet filter and waits for the host's word. */
 int softguest_nic_set_filter(struct softguest_nic *nic, uint32_t filter);
-/* A query (set NULL) or set of an OID; *status is NDIS'. The answer is in softguest_nic_core()->req_data. */
+/*
+ * A query (set NULL) or set of an OID; *status is NDIS'. The answer is in
+ * softguest_nic_core()->req_data.
+ */
 int softguest_nic_request(struct softguest_nic *nic, uint32_t oid, const void *set, uint32_t bytes, uint32_t *status);
 
 /* Negotiated values, link state, statistics of the control path. Read-only. */
 const struct netvsc *softguest_nic_core(const struct softguest_nic *nic);
 const uint8_t *softguest_nic_mac(const struct softguest_nic *nic);
 bool softguest_nic_is_open(const struct softguest_nic *nic);
-/* The host took it back; it is released once the user has seen it here and calls softguest_nic_release(). */
+/*
+ * The host took it back; it is released once the user has seen it here and calls
+ * softguest_nic_release().
+ */
 bool softguest_nic_is_rescinded(const struct softguest_nic *nic);
 void softguest_nic_release(struct softguest_nic *nic);
 
 /* ---- frames ---- */
 
 /*
- * Where to write the next frame's bytes, at once and before any other call for the NIC; NULL if there is no room now (no section,
- * or the ring is full): poll and try again. meta may be NULL. bytes at most a section's room (some 6000).
+ * Where to write the next frame's bytes, at once and before any other call for the NIC; NULL if
+ * there is no room now (no section, or the ring is full): poll and try again. meta may be NULL.
+ * bytes at most a section's room (some 6000).
  */
 uint8_t *softguest_tx(struct softguest_nic *nic, const struct netvsc_meta *meta, uint32_t bytes);
-/* Sends what is under construction and makes all of it visible to the host; false: not all, the ring is full. */
+/*
+ * Sends what is under construction and makes all of it visible to the host; false: not all, the
+ * ring is full.
+ */
 bool softguest_flush(struct softguest_nic *nic);
 /* Frames in one packet at most, below what the host takes (0: that). */
 void softguest_set_batch(struct softguest_nic *nic, unsigned frames);
@@ -118,14 +136,20 @@ enum softguest_form {
 	SOFTGUEST_DIRECT_CROSSING,	/* header in one range that crosses a page */
 	SOFTGUEST_PARTIAL,		/* header in the section, behind earlier frames, frame in ranges */
 };
-/* Sends a frame in one of these forms; it is copied. -EAGAIN: no room now. -EMSGSIZE. Visible after softguest_flush(). */
+/*
+ * Sends a frame in one of these forms; it is copied. -EAGAIN: no room now. -EMSGSIZE. Visible after
+ * softguest_flush().
+ */
 int softguest_tx_form(struct softguest_nic *nic, enum softguest_form form, const struct netvsc_meta *meta, const void *frame,
 		      uint32_t bytes);
 /* Any packet, for tests of the host: in-band (extra NULL) or GPA direct; tid as it is. -EAGAIN. */
 int softguest_tx_raw(struct softguest_nic *nic, uint16_t type, bool wants_completion, uint64_t tid, const void *extra,
 		     uint32_t extra_bytes, const void *payload, uint32_t payload_bytes);
 
-/* Keeps receive completions back (true), so that the host runs out of receive buffers; false sends them all. */
+/*
+ * Keeps receive completions back (true), so that the host runs out of receive buffers; false sends
+ * them all.
+ */
 void softguest_hold_completions(struct softguest_nic *nic, bool hold);
 /* Transmit packets that the host has not completed. */
 uint32_t softguest_tx_outstanding(const struct softguest_nic *nic);
@@ -150,7 +174,8 @@ struct softguest_responder {
 	uint64_t answered;
 };
 /*
- * If frame (its private copy) wants an answer, builds that in reply (at least as long as frame, and ≥ 86) and returns its bytes; else 0.
+ * If frame (its private copy) wants an answer, builds that in reply (at least as long as frame, and
+ * ≥ 86) and returns its bytes; else 0.
  */
 uint32_t softguest_respond(struct softguest_responder *r, const uint8_t *frame, uint32_t bytes, uint8_t *reply,
 			   uint32_t room);

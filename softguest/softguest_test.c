@@ -246,7 +246,10 @@ static void get_status(struct host *h, void *arg)
 	netvsp_status(h->nic[1], arg);
 }
 
-/* A host that is short of nothing but the guest's receive buffers drops and counts; it goes on once they are back. */
+/*
+ * A host that is short of nothing but the guest's receive buffers drops and counts; it goes on once
+ * they are back.
+ */
 static void test_exhaustion(void)
 {
 	struct softguest_nic_opts small = { .receive_bytes = 128 << 10 };
@@ -297,7 +300,10 @@ static void test_exhaustion(void)
 	host_stop(&h);
 }
 
-/* Sends n frames into a guest with little room; the longest time that the receiver did not look, in ns. */
+/*
+ * Sends n frames into a guest with little room; the longest time that the receiver did not look, in
+ * ns.
+ */
 static uint64_t flood(struct guest *a, struct guest *b, unsigned n)
 {
 	uint64_t now = hv_now_ns(), looked = now, progress = now, worst = 0, seen = 0;
@@ -337,7 +343,10 @@ static void test_no_loss(void)
 	guest_attach(&b, &h, 1, 0);
 	guest_open(&a, &narrow);
 	guest_open(&b, &small);
-	/* The host gives up on a receiver after 10 ms. If this thread did not run for so long, then once more. */
+	/*
+	 * The host gives up on a receiver after 10 ms. If this thread did not run for so long, then
+	 * once more.
+	 */
 	for (unsigned tries = 0; tries < 50 && !lossless; tries++) {
 		uint64_t dropped = host_dropped(&h, 1), worst;
 

@@ -125,7 +125,10 @@ static inline bool guest_send_form(struct guest *t, enum softguest_form form, co
 	return true;
 }
 
-/* Polls both (b may be NULL) until guest a has received n frames, or nothing has come for timeout_ms. */
+/*
+ * Polls both (b may be NULL) until guest a has received n frames, or nothing has come for
+ * timeout_ms.
+ */
 static inline bool wait_received(struct guest *a, struct guest *b, uint64_t n, unsigned timeout_ms)
 {
 	uint64_t last = a->received, mark = hv_now_ns();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* For the tests: a host in this process, on a thread of its own, with one switch and a bridge with one NIC for each guest. */
+/*
+ * For the tests: a host in this process, on a thread of its own, with one switch and a bridge with
+ * one NIC for each guest.
+ */
 #ifndef HVNET_SOFTGUEST_TEST_HOST_H
 #define HVNET_SOFTGUEST_TEST_HOST_H
 

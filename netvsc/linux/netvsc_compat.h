@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * All that differs between the kernels that netvsc.ko is built for: 6.1 (Debian 12), 6.12 (Debian 13 and Debian 12's backports).
- * A newer kernel is a change here and nowhere else.
+ * All that differs between the kernels that netvsc.ko is built for: 6.1 (Debian 12), 6.12 (Debian
+ * 13 and Debian 12's backports). A newer kernel is a change here and nowhere else.
  */
 #ifndef HVNET_NETVSC_COMPAT_H
 #define HVNET_NETVSC_COMPAT_H

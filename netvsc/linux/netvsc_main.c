@@ -84,7 +84,10 @@ static void nv_link_work(struct work_struct *work)
 	nv_update_link(container_of(to_delayed_work(work), struct nv_nic, link_work));
 }
 
-/* Closes the session and opens one with another MTU, or the same; back to the old one if that fails. rtnl held. */
+/*
+ * Closes the session and opens one with another MTU, or the same; back to the old one if that
+ * fails. rtnl held.
+ */
 static int nv_reopen(struct nv_nic *nic, u32 mtu)
 {
 	struct net_device *ndev = nic->ndev;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * netvsc.ko: a Linux NIC on a VMBus channel, the core (netvsc/netvsc.h) doing the talking. It uses the kernel's hv_vmbus API
- * alone, so it runs on hvnet_vmbus.ko and on a real Hyper-V.
+ * netvsc.ko: a Linux NIC on a VMBus channel, the core (netvsc/netvsc.h) doing the talking. It uses
+ * the kernel's hv_vmbus API alone, so it runs on hvnet_vmbus.ko and on a real Hyper-V.
  *
- * A session (netvsc_session.c) is an open channel with its buffers and a core that is RUNNING. It is opened by probe and lives until
- * remove; a new MTU, a resume or a transmit timeout closes it and opens another. Interface up and down only change the
- * packet filter.
+ * A session (netvsc_session.c) is an open channel with its buffers and a core that is RUNNING. It
+ * is opened by probe and lives until remove; a new MTU, a resume or a transmit timeout closes it
+ * and opens another. Interface up and down only change the packet filter.
  *
  * Locks, in this order:
  *   rtnl		the network stack's, where it holds it
@@ -43,7 +43,10 @@ static_assert((u32)NV_HEADER_STRIDE >= (u32)NETVSC_HEADER_MAX_BYTES, "a header f
 
 struct nv_nic;
 
-/* A GPA-direct descriptor as vmbus_sendpacket_mpb_desc() takes it: a header, then ranges of differing length. */
+/*
+ * A GPA-direct descriptor as vmbus_sendpacket_mpb_desc() takes it: a header, then ranges of
+ * differing length.
+ */
 struct nv_desc {
 	u8 bytes[sizeof(struct vmbus_packet_mpb_array) + NV_TX_RANGES * sizeof(struct hv_mpb_array) +
 		 NV_TX_PFNS * sizeof(u64)] __aligned(8);
@@ -132,7 +135,10 @@ int nv_poll(struct napi_struct *napi, int budget);
 netdev_tx_t nv_xmit(struct sk_buff *skb, struct net_device *ndev);
 /* A completion with the id of a slot arrived; adds to frames and done_bytes what it was about. */
 void nv_tx_complete(struct nv_queue *q, u64 id, const void *payload, u32 bytes, int budget, u32 *frames, u32 *done_bytes);
-/* After completions: sends what waits, wakes the stack. true: something is still stuck and nobody will call. */
+/*
+ * After completions: sends what waits, wakes the stack. true: something is still stuck and nobody
+ * will call.
+ */
 bool nv_tx_resume(struct nv_queue *q);
 void nv_tx_start(struct nv_queue *q);
 /* No further transmits; what is under construction is dropped. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
- * NAPI: takes packets from the incoming ring, gives frames to the stack, completions to the transmit side, control messages to the
- * core. Every receive packet is completed at once, since its frames have been copied; where the outgoing ring has
- * no room the completion is owed and sent later, never lost: the host would miss its buffers for good.
+ * NAPI: takes packets from the incoming ring, gives frames to the stack, completions to the
+ * transmit side, control messages to the core. Every receive packet is completed at once, since its
+ * frames have been copied; where the outgoing ring has no room the completion is owed and sent
+ * later, never lost: the host would miss its buffers for good.
  */
 #include <linux/skbuff.h>
 
@@ -102,7 +103,10 @@ static void nv_control(struct nv_nic *nic, const struct netvsc_frame *f)
 	if (events & NETVSC_EVENT_LINK)
 		nv_update_link(nic);
 	if (events & NETVSC_EVENT_RENEW) {
-		/* The stack renews addresses when the carrier was away; 2 s, as hv_netvsc, so that userspace sees it. */
+		/*
+		 * The stack renews addresses when the carrier was away; 2 s, as hv_netvsc, so that
+		 * userspace sees it.
+		 */
 		netif_carrier_off(nic->ndev);
 		schedule_delayed_work(&nic->link_work, 2 * HZ);
 	}
@@ -201,7 +205,10 @@ int nv_poll(struct napi_struct *napi, int budget)
 			break;
 		}
 	}
-	/* Gives the space back now, also when the ring is not empty: the host must not starve while we are polled. */
+	/*
+	 * Gives the space back now, also when the ring is not empty: the host must not starve while
+	 * we are polled.
+	 */
 	hv_pkt_iter_close(channel);
 	if (done.frames)
 		netdev_tx_completed_queue(txq, done.frames, done.bytes);

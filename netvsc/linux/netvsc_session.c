@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
-/* Sessions: opens the channel, lends the host its buffers, carries out what the core says, and takes all of it back. */
+/*
+ * Sessions: opens the channel, lends the host its buffers, carries out what the core says, and
+ * takes all of it back.
+ */
 #include <linux/delay.h>
 #include <linux/vmalloc.h>
 
@@ -17,7 +20,10 @@ int nv_session_alloc(struct nv_nic *nic)
 	nic->control = (void *)get_zeroed_page(GFP_KERNEL);
 	nic->receive = vzalloc(nic->receive_bytes);
 	nic->send = vzalloc(nic->send_bytes);
-	/* A sub-allocation holds a frame of at least 1500 bytes, so this is more than can be outstanding. */
+	/*
+	 * A sub-allocation holds a frame of at least 1500 bytes, so this is more than can be
+	 * outstanding.
+	 */
 	q->owed_size = nic->receive_bytes / 1024;
 	q->owed = kvcalloc(q->owed_size, sizeof(*q->owed), GFP_KERNEL);
 	q->slots = kvcalloc(NV_SECTIONS_MAX + NV_PLAIN_SLOTS, sizeof(*q->slots), GFP_KERNEL);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
- * Transmitting. A short frame is copied into a section of the send buffer; as long as the stack has more of them at once they share a
- * section and a packet. A longer one stays where it is: the host gets its pages, and the skb lives until the completion.
+ * Transmitting. A short frame is copied into a section of the send buffer; as long as the stack has
+ * more of them at once they share a section and a packet. A longer one stays where it is: the host
+ * gets its pages, and the skb lives until the completion.
  *
- * Room runs out in two ways: no slot is free, or the ring is full. Either way the stack's queue is stopped and
- * nv_tx_resume() goes on from NAPI, which runs when completions arrive, and is scheduled by hand where none is to be expected.
+ * Room runs out in two ways: no slot is free, or the ring is full. Either way the stack's queue is
+ * stopped and nv_tx_resume() goes on from NAPI, which runs when completions arrive, and is
+ * scheduled by hand where none is to be expected.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -25,7 +27,10 @@ static struct netdev_queue *nv_txq(const struct nv_queue *q)
 
 /* ---- what the host shall do for the frame ---- */
 
-/* The host fills in lengths per segment, so they are left out here, also in the pseudo-header's sum. */
+/*
+ * The host fills in lengths per segment, so they are left out here, also in the pseudo-header's
+ * sum.
+ */
 static int nv_meta_gso(struct sk_buff *skb, struct netvsc_meta *meta)
 {
 	if (skb_cow_head(skb, 0))
@@ -159,7 +164,10 @@ static bool nv_add_range(struct nv_desc *desc, u32 *size, u32 *pfns, phys_addr_t
 	return true;
 }
 
-/* Ranges for header, linear part and fragments, each physically contiguous. Returns the descriptor's bytes, 0: too many pages. */
+/*
+ * Ranges for header, linear part and fragments, each physically contiguous. Returns the
+ * descriptor's bytes, 0: too many pages.
+ */
 static u32 nv_describe(struct nv_desc *desc, void *header, u32 header_bytes, const struct sk_buff *skb)
 {
 	struct vmbus_packet_mpb_array *head = (struct vmbus_packet_mpb_array *)desc->bytes;
@@ -180,7 +188,10 @@ static u32 nv_describe(struct nv_desc *desc, void *header, u32 header_bytes, con
 	return size;
 }
 
-/* Sends the frame where it lies. 0: the skb is the slot's now; -EAGAIN: no room; else it cannot be sent. */
+/*
+ * Sends the frame where it lies. 0: the skb is the slot's now; -EAGAIN: no room; else it cannot be
+ * sent.
+ */
 static int nv_send_direct(struct nv_queue *q, struct sk_buff *skb, const struct netvsc_meta *meta)
 {
 	u8 message[NETVSC_MESSAGE_BYTES];
@@ -274,7 +285,10 @@ netdev_tx_t nv_xmit(struct sk_buff *skb, struct net_device *ndev)
 	int ret;
 
 	ret = nv_meta(nic, skb, &meta);
-	/* Shorter than an Ethernet header, or fragments on a list of their own: not what we can describe. */
+	/*
+	 * Shorter than an Ethernet header, or fragments on a list of their own: not what we can
+	 * describe.
+	 */
 	if (!ret && (skb->len < ETH_HLEN || (skb_has_frag_list(skb) && skb_linearize(skb))))
 		ret = -EINVAL;
 	spin_lock(&q->tx_lock);
@@ -325,7 +339,10 @@ bool nv_tx_resume(struct nv_queue *q)
 			q->counters.tx_wakes++;
 			netif_tx_wake_queue(nv_txq(q));
 		} else {
-			/* With nothing outstanding it is the host that has not read yet, and it will not tell us. */
+			/*
+			 * With nothing outstanding it is the host that has not read yet, and it
+			 * will not tell us.
+			 */
 			stuck = !q->tx.busy;
 		}
 	}
