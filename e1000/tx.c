@@ -292,9 +292,12 @@ static unsigned run(struct e1000_core *c, unsigned budget)
 	const unsigned n = fetch(c, d, budget < E1000_TX_FETCH ? budget : E1000_TX_FETCH);
 	unsigned done;
 
-	for (done = 0; done < n && !c->tx.paused && !e1000_tx_made_enough(c); done++)
+	for (done = 0; done < n && !c->tx.paused && !e1000_tx_made_enough(c); done++) {
 		if (!take(c, &d[done]))
 			return done + 1;
+		if (c->tx.batch.num_frames == VSWITCH_BATCH)	/* now: a pause shall not find another frame */
+			e1000_tx_flush(c);
+	}
 	return done;
 }
 
