@@ -19,6 +19,15 @@ struct rd {
 	size_t left;		/* bytes from p to the end */
 };
 
+/*
+ * To be called between copying from memory that a peer can write and looking at the copy: without it a compiler may read the
+ * original again instead of the copy, after the check.
+ */
+static inline void rd_fetched(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 /* Takes the next n bytes into dst; false if fewer are left. */
 static inline bool rd_copy(struct rd *r, void *dst, size_t n)
 {

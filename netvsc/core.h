@@ -5,12 +5,6 @@
 
 #include "netvsc/netvsc.h"
 
-/*
- * Stands between taking a private copy of memory that the host can write and looking at the copy:
- * without it the compiler may read the memory again instead of the copy, after it was checked.
- */
-#define NETVSC_FETCHED() __asm__ volatile("" ::: "memory")
-
 /* The only writer of n->state; checks nothing: the picture in netvsc.h is kept by the callers. */
 void netvsc_set_state(struct netvsc *n, enum netvsc_state state);
 void netvsc_fail(struct netvsc *n, enum netvsc_error error);

@@ -488,7 +488,7 @@ uint32_t netvsc_control(struct netvsc *n, const uint8_t *data, uint32_t bytes)
 	struct rndis_header h;
 
 	memcpy(n->answer, data, all.left);
-	NETVSC_FETCHED();
+	rd_fetched();
 	if (!rd_copy(&r, &h, sizeof(h)) || le32_get(h.length) < sizeof(h) || le32_get(h.length) > all.left) {
 		n->stats.n[NETVSC_BAD_ANSWER]++;
 		return 0;

@@ -52,7 +52,7 @@ static bool element_value(struct rd element, uint32_t type, struct netvsc_frame 
 
 	if (!rd_copy(&element, &value, sizeof(value)))
 		return false;
-	NETVSC_FETCHED();
+	rd_fetched();
 	if (type == RNDIS_PPI_CHECKSUM) {
 		checksum_info(le32_get(value), f);
 	} else if (type == RNDIS_PPI_VLAN) {
@@ -77,7 +77,7 @@ static bool packet_info(struct rd r, struct netvsc_frame *f)
 
 		if (!rd_copy(&peek, &h, sizeof(h)))
 			return false;
-		NETVSC_FETCHED();
+		rd_fetched();
 		if (le32_get(h.size) < sizeof(h) || !rd_slice(&r, 0, le32_get(h.size), &element) ||
 		    le32_get(h.data_offset) < sizeof(h) || !rd_skip(&element, le32_get(h.data_offset)))
 			return false;
@@ -158,7 +158,7 @@ enum netvsc_rx_kind netvsc_rx_next(const struct netvsc *n, struct netvsc_stats *
 	}
 	r = all;
 	if (rd_copy(&r, &m, sizeof(m))) {
-		NETVSC_FETCHED();
+		rd_fetched();
 		if (le32_get(m.type) == RNDIS_PACKET)
 			return frame_of(n, stats, &m, all, frame);
 	}

@@ -137,6 +137,7 @@ static void at_copy(struct at a, uint32_t skip, void *dst, uint32_t n)
 		n -= m;
 		at_advance(&a, m);
 	}
+	rd_fetched();
 }
 
 /* ---- frames ---- */
@@ -176,6 +177,7 @@ static void copy_head(uint8_t *dst, const uint8_t *src, uint32_t n)
 		memcpy(dst, src, 8);
 		memcpy(dst + n - 8, src + n - 8, 8);
 	}
+	rd_fetched();
 }
 
 /* A frame may be longer by a tag than what was agreed on. */
@@ -289,6 +291,7 @@ static bool take_stream(struct netvsp_channel *c, const struct netvsp_stream *s)
 			memcpy(&header, (const uint8_t *)a.piece->iov_base + a.in, sizeof(header));
 		else
 			at_copy(a, 0, &header, have);
+		rd_fetched();
 		if (have < sizeof(struct rndis_header))
 			return refuse_rndis(c->nic, RNDIS_SHORT_HEADER);
 		if (le32_get(header.type) != RNDIS_PACKET)
