@@ -192,6 +192,29 @@ static void test_gateway_answers(void)
 	CU_ASSERT(end() == 0);
 }
 
+/* What the switch floods is another guest's business. */
+static void test_not_for_us(void)
+{
+	uint8_t f[42] = { 0 };
+
+	begin();
+	resolve_gateway();
+	f[34] = 8;
+	put16(f + 36, checksum(f + 34, 8));
+	ipv4_frame(f, 1, "\x0a\0\2\2", 8);
+	memcpy(f, "\2\0\0\0\0\2", 6);
+	send_frame(f, sizeof(f));
+	/* the next answer is the one to the next question */
+	f[40] = 1;
+	put16(f + 36, 0);
+	put16(f + 36, checksum(f + 34, 8));
+	memcpy(f, gateway_mac, 6);
+	send_frame(f, sizeof(f));
+	CU_ASSERT_FATAL(receive(is_echo_reply));
+	CU_ASSERT(got[40] == 1);
+	CU_ASSERT(end() == 0);
+}
+
 static bool is_dhcp(const uint8_t *f, size_t n)
 {
 	return n >= 34 + 8 + 240 && f[23] == 17 && f[35] == 67 && f[37] == 68;
@@ -292,6 +315,7 @@ static void test_broken_framing(void)
 
 static const struct hv_test tests[] = {
 	{ "answers pings of the gateway, of every size", test_gateway_answers },
+	{ "leaves frames for others alone", test_not_for_us },
 	{ "gives addresses by DHCP", test_dhcp },
 	{ "leads the gateway's address to the host's loopback", test_host_side },
 	{ "survives garbage", test_garbage },

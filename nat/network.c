@@ -171,9 +171,19 @@ void nat_network_destroy(struct nat_network *n)
 	free(n);
 }
 
+/*
+ * libslirp takes any frame for its own, and answers a TCP segment between two guests, flooded because the switch does not know the
+ * receiver yet, with a reset. Its addresses are 52:55 and the IPv4 address, and 52:56 for IPv6.
+ */
+static bool for_us(const uint8_t *frame, size_t bytes)
+{
+	return bytes >= 14 && (frame[0] & 1 || (frame[0] == 0x52 && (frame[1] == 0x55 || frame[1] == 0x56)));
+}
+
 void nat_network_input(struct nat_network *n, const uint8_t *frame, size_t bytes)
 {
-	slirp_input(n->slirp, frame, (int)bytes);
+	if (for_us(frame, bytes))
+		slirp_input(n->slirp, frame, (int)bytes);
 }
 
 static short to_poll(int events)
