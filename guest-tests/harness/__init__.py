@@ -15,6 +15,7 @@ What is here
         guest      one QEMU: start, boot, run commands in it, kill, console
         segment    a small switch for the reference network
         nics       which network a guest is on: hvnet's synthetic NIC, or QEMU's own e1000
+        emulated   hvnet's emulated NIC, a driver e1000 or e1000@MODEL of a guest
         daemon     hvnetd for the time of a test, in a folder of its own
         lab        a network with guests on it, in a temporary folder
         console    the user's terminal on a guest's console

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from . import initramfs, judge, paths, procs
 from .daemon import Daemon
+from .emulated import Emulated
 from .guest import Guest
 from .nics import QemuE1000, Synthetic
 
@@ -20,7 +21,7 @@ SYNTHETIC, REFERENCE = "synthetic", "qemu-e1000"
 @dataclass(frozen=True)
 class GuestSpec:
     kernel: str  # series: "6.1", "6.12"
-    driver: str  # "netvsc", "hv_netvsc"; the reference network has its own
+    driver: str  # "netvsc", "hv_netvsc", "e1000"; the reference network has its own
     vcpus: int = 1
 
     def __str__(self) -> str:
@@ -90,7 +91,8 @@ class Lab:
         folder.mkdir()
         reference = None if self.daemon else QemuE1000(folder)
         for number, (name, spec) in enumerate(specs.items(), 1):
-            nic = reference or Synthetic(self.daemon, spec.driver)
+            nic = reference or Emulated.of_driver(self.daemon, spec.driver) or \
+                Synthetic(self.daemon, spec.driver)
             own = folder / name
             own.mkdir()
             guest = Guest(name, self.kernels[spec.kernel], self.image(spec.kernel), nic,
