@@ -597,4 +597,4 @@ static const struct hv_test tests[] = {
 	{ "pairs of counters lose nothing", pairs_lose_nothing },
 	{ "the FCS is CRC-32", crc },
 };
-HV_TEST_MAIN("e1000 chip", tests)
+HV_TEST_MAIN("e1000/chip", tests)

@@ -387,4 +387,4 @@ static const struct hv_test tests[] = {
 	{ "iPXE", ipxe },
 	{ "xv6", xv6 },
 };
-HV_TEST_MAIN("e1000 drivers", tests)
+HV_TEST_MAIN("e1000/drivers", tests)

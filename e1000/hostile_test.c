@@ -424,4 +424,4 @@ static const struct hv_test tests[] = {
 	{ "memory goes under way", memory_goes_under_way },
 	{ "a storm of registers", register_storm },
 };
-HV_TEST_MAIN("e1000 hostile guests", tests)
+HV_TEST_MAIN("e1000/hostile-guests", tests)

@@ -282,4 +282,4 @@ static const struct hv_test tests[] = {
 	{ "one interrupt for a batch", one_interrupt_for_a_batch },
 	{ "a storm is only writes", a_storm_is_only_writes },
 };
-HV_TEST_MAIN("e1000 interrupts", tests)
+HV_TEST_MAIN("e1000/interrupts", tests)

@@ -87,9 +87,10 @@ static void world_begin(struct world *w, enum e1000_model model, bool msi)
 {
 	const struct vswitch_config config = { .name = "sw" };
 	const char *tmp = getenv("TMPDIR");
-	struct e1000_desc desc = { .name = "e0", .socket_path = w->path, .model = model, .msi = msi };
+	struct e1000_desc desc = { .name = "e0", .model = model, .msi = msi };
 
 	memset(w, 0, sizeof(*w));
+	desc.socket_path = w->path;
 	hv_log_set_level(HV_LOG_ERROR - 1);
 	snprintf(w->dir, sizeof(w->dir), "%s/e1000-test-XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(w->dir))
@@ -464,4 +465,4 @@ static const struct hv_test tests[] = {
 	{ "restored in place", restored_in_place },
 	{ "creation fails cleanly", creation_fails_cleanly },
 };
-HV_TEST_MAIN("e1000 NIC", tests)
+HV_TEST_MAIN("e1000/NIC", tests)

@@ -246,7 +246,7 @@ static bool map_buffers(struct e1000_core *c, struct taken *t, uint32_t total, u
 }
 
 struct writer {
-	const struct iovec *piece;
+	const struct iovec *piece, *end;
 	uint32_t at;		/* in it */
 	uint32_t crc;
 	bool with_crc;
@@ -258,7 +258,7 @@ static void put(struct writer *w, const void *src, uint32_t n)
 
 	if (w->with_crc)
 		w->crc = e1000_crc32(w->crc, src, n);
-	while (n) {
+	while (n && w->piece < w->end) {	/* they hold all that is written */
 		const uint32_t room = (uint32_t)w->piece->iov_len - w->at, part = n < room ? n : room;
 
 		memcpy((uint8_t *)w->piece->iov_base + w->at, from, part);
@@ -314,7 +314,8 @@ static void write_frame(const struct e1000_core *c, const struct taken *t, const
 			const struct tag *tag)
 {
 	static const uint8_t zeros[ETHERNET_MIN_BYTES];
-	struct writer w = { .piece = t->piece, .with_crc = !(e1000_reg(c, E1000_RCTL) & E1000_RCTL_SECRC) };
+	struct writer w = { .piece = t->piece, .end = t->piece + t->pieces,
+			    .with_crc = !(e1000_reg(c, E1000_RCTL) & E1000_RCTL_SECRC) };
 	uint32_t head = 0;
 
 	if (tag->insert || tag->strip) {

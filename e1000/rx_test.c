@@ -688,4 +688,4 @@ static const struct hv_test tests[] = {
 	{ "a full loop goes on", a_full_loop_goes_on },
 	{ "PAUSE frames", pause_frames },
 };
-HV_TEST_MAIN("e1000 receive", tests)
+HV_TEST_MAIN("e1000/receive", tests)

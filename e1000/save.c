@@ -368,7 +368,7 @@ int e1000_core_save(struct e1000_core *c, uint8_t **blob, size_t *n)
 {
 	const size_t room = FIXED_BYTES + sizeof(c->reg) + E1000_TX_GATHER_BYTES + 2 * (size_t)c->rx.fifo_size;
 	struct archive a = { .saving = true, .left = room };
-	uint8_t *base = malloc(room), *grown;
+	uint8_t *base = malloc(room), *shrunk;
 	le32 crc;
 
 	if (!base)
@@ -382,8 +382,10 @@ int e1000_core_save(struct e1000_core *c, uint8_t **blob, size_t *n)
 		return -EIO;
 	}
 	*n = room - a.left;
-	grown = realloc(base, *n);
-	*blob = grown ? grown : base;
+	shrunk = realloc(base, *n);
+	if (shrunk)
+		base = shrunk;
+	*blob = base;
 	return 0;
 }
 

@@ -342,4 +342,4 @@ static const struct hv_test tests[] = {
 	{ "frames without a port are nobody's loss", frames_without_a_port_are_nobodys_loss },
 	{ "damage is refused", damage_is_refused },
 };
-HV_TEST_MAIN("e1000 save and restore", tests)
+HV_TEST_MAIN("e1000/save-and-restore", tests)

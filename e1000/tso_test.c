@@ -483,4 +483,4 @@ static const struct hv_test tests[] = {
 	{ "work is bounded", work_is_bounded },
 	{ "a new context changes nothing begun", a_new_context_changes_nothing_begun },
 };
-HV_TEST_MAIN("e1000 segmentation", tests)
+HV_TEST_MAIN("e1000/segmentation", tests)

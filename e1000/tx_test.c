@@ -551,4 +551,4 @@ static const struct hv_test tests[] = {
 	{ "a moved head drops what was begun", a_moved_head_drops_what_was_begun },
 	{ "a bad ring stops until it is written", a_bad_ring_stops_until_it_is_written },
 };
-HV_TEST_MAIN("e1000 transmit", tests)
+HV_TEST_MAIN("e1000/transmit", tests)
