@@ -40,6 +40,8 @@ static void indices_beyond_the_ring(void)
 				CU_ASSERT(chip_read(chip, E1000_TDT) == values[t] && chip_read(chip, E1000_RDT) == values[t]);
 				if (values[h] != values[t] && (values[h] >= size || values[t] >= size))
 					CU_ASSERT(chip_count(chip, E1000_C_TX_RING_BAD) == 1);
+				CU_ASSERT(chip_count(chip, E1000_C_RX_RING_BAD) ==
+					  (values[h] >= size || values[t] >= size ? 20 : 0));
 				chip_free(chip);
 			}
 }

@@ -496,6 +496,8 @@ enum vswitch_drop e1000_core_receive(struct e1000_core *c, const struct vswitch_
 		}
 	}
 	e1000_stat_add(c, E1000_RNBC, 1);
+	if (e1000_reg(c, E1000_RDH) >= e1000_rx_ring_size(c) || e1000_reg(c, E1000_RDT) >= e1000_rx_ring_size(c))
+		e1000_count(c, E1000_C_RX_RING_BAD);
 	return keep(c, &f) ? VSWITCH_DROPS : VSWITCH_DROP_NO_BUFFER;
 }
 
