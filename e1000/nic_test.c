@@ -338,6 +338,73 @@ static void the_cable(void)
 	world_end(&w);
 }
 
+static void move_with_a_queue(struct world *w, void *arg)
+{
+	struct vswitch_port_stats s;
+	unsigned n = 300;
+
+	(void)arg;
+	neighbour_sends(w, &n);
+	CU_ASSERT(w->nic->congested);
+	w->nic->core.tx.paused = true;		/* by somebody on the old switch */
+	CU_ASSERT(!e1000_set_port(w->nic, w->other));
+	CU_ASSERT(!w->nic->core.tx.paused && !w->nic->congested);
+	vswitch_port_stats(w->port, &s);	/* its loss, and not the other's */
+	CU_ASSERT(s.out_dropped[VSWITCH_DROP_NOT_READY] == 45 && s.out_frames == 255);
+	vswitch_port_stats(w->other, &s);
+	CU_ASSERT(!s.out_dropped[VSWITCH_DROP_NOT_READY]);
+}
+
+static void what_waits_stays_with_its_port(void)
+{
+	struct world w;
+
+	world_begin(&w, E1000_82540EM, false);
+	driver_begin(&w);
+	on_loop(&w, move_with_a_queue, NULL);
+	world_end(&w);
+}
+
+/* The guest switches bus mastering off, and on again. */
+static void bus_mastering(void)
+{
+	struct world w;
+
+	world_begin(&w, E1000_82540EM, false);
+	driver_begin(&w);
+	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 3));
+	driver_send(&w, 0);
+	usleep(20000);
+	CU_ASSERT(get(&w, E1000_TDH) == 0 && !atomic_load(&w.got));
+	CU_ASSERT(!w.nic->core.counter[E1000_C_TX_RING_DMA]);	/* it was not even tried */
+	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 7));
+	CU_ASSERT(wait_for(&w, E1000_TDH, 0xffff, 1) && atomic_load(&w.got) == 1);
+	world_end(&w);
+}
+
+/* A frame whose bytes lie in two maps, which lie apart. */
+static void across_two_maps(void)
+{
+	enum { SPLIT = 32 << 20, ELSEWHERE = 48 << 20 };
+	struct world w;
+
+	world_begin(&w, E1000_82540EM, false);
+	driver_begin(&w);
+	CU_ASSERT(!vfuc_unmap(w.c, 1 << 20, RAM_BYTES - (1 << 20)));
+	CU_ASSERT(!vfuc_map(w.c, 1 << 20, SPLIT - (1 << 20), VFU_MAP_READ | VFU_MAP_WRITE, w.ram.fd, 1 << 20, w.ram.base + (1 << 20)));
+	CU_ASSERT(!vfuc_map(w.c, SPLIT, 8 << 20, VFU_MAP_READ | VFU_MAP_WRITE, w.ram.fd, ELSEWHERE, w.ram.base + ELSEWHERE));
+	driver_send(&w, 0);
+	CU_ASSERT(wait_for(&w, E1000_TDH, 0xffff, 1) && atomic_load(&w.got) == 1);
+	memcpy(w.ram.base + SPLIT - 500, w.ram.base + TX_DATA, 500);
+	memcpy(w.ram.base + ELSEWHERE, w.ram.base + TX_DATA + 500, 500);
+	((struct e1000_tx_desc *)(void *)(w.ram.base + TX_RING))[1] =
+		(struct e1000_tx_desc){ to_le64(SPLIT - 500), to_le32(0x0b000000 | 1000), to_le32(0) };
+	put(&w, E1000_TDT, 2);
+	CU_ASSERT(wait_for(&w, E1000_TDH, 0xffff, 2) && atomic_load(&w.got) == 2);
+	CU_ASSERT(!memcmp(w.last, w.ram.base + TX_DATA, 1000));
+	world_end(&w);
+}
+
 /* A receiver without descriptors makes its senders pause, for a while; then drops are counted on both sides. */
 static void a_short_receiver(void)
 {
@@ -460,6 +527,9 @@ static const struct hv_test tests[] = {
 	{ "MSI", msi },
 	{ "reset through the I/O BAR", reset_by_io },
 	{ "the cable", the_cable },
+	{ "what waits stays with its port", what_waits_stays_with_its_port },
+	{ "bus mastering", bus_mastering },
+	{ "a frame across two maps", across_two_maps },
 	{ "a receiver without descriptors", a_short_receiver },
 	{ "memory and clients come and go", memory_comes_and_goes },
 	{ "restored in place", restored_in_place },

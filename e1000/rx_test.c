@@ -399,6 +399,19 @@ static void checksum_offload(void)
 	}
 }
 
+/* A frame in pieces of odd lengths at odd places. */
+static enum vswitch_drop odd_pieces(struct chip *chip, uint8_t f[200])
+{
+	struct iovec segs[3] = { { f + 77, 1 }, { f + 78, 7 }, { f + 85, 115 } };
+	struct vswitch_frame v = { .len = 200, .head_bytes = 77, .nsegs = 3, .segs = segs };
+	enum vswitch_drop why;
+
+	memcpy(v.head, f, 77);
+	why = e1000_core_receive(&chip->core, &v);
+	e1000_core_received(&chip->core);
+	return why;
+}
+
 static void checksum_corners(void)
 {
 	const struct vswitch_offload valid = { .flags = VSWITCH_CSUM_VALID };
@@ -419,6 +432,10 @@ static void checksum_corners(void)
 	memcpy(f + 12, "\x81\x00\x00\x05\x08\x00", 6);
 	CU_ASSERT(chip_receive(chip, f, 200) == VSWITCH_DROPS);
 	CU_ASSERT(status_of(chip, 2) & E1000_RXD_TCPCS && !chip_rx_desc(chip, 2)->errors);
+	packet(f, 14, false, 6);
+	CU_ASSERT(odd_pieces(chip, f) == VSWITCH_DROPS);
+	CU_ASSERT(status_of(chip, 3) & E1000_RXD_TCPCS && !chip_rx_desc(chip, 3)->errors);
+	chip_write(chip, E1000_RDH, 3);
 	packet(f, 14, false, 6);
 	f[100] ^= 1;
 	CU_ASSERT(chip_receive_as(chip, f, 200, &valid) == VSWITCH_DROPS);	/* who has it says it is good */
@@ -478,6 +495,26 @@ static void frames_wait_in_the_fifo(void)
 	chip_free(chip);
 }
 
+/* What has waited goes before what comes now, though there is room again and nobody has polled yet. */
+static void order_is_kept(void)
+{
+	struct chip *chip = chip_new();
+	uint8_t f[100];
+
+	chip_inbound(f, sizeof(f));
+	chip_rx_start(chip, 256, 0, PLAIN);
+	for (unsigned i = 0; i < 10; i++) {
+		f[20] = (uint8_t)i;
+		if (i == 5)
+			chip_write(chip, E1000_RDT, 200);
+		CU_ASSERT(chip_receive(chip, f, sizeof(f)) == VSWITCH_DROPS);
+	}
+	CU_ASSERT(chip_read(chip, E1000_RDH) == 10);
+	for (unsigned i = 0; i < 10; i++)
+		CU_ASSERT(chip_rx_buffer(chip, i)[20] == i);
+	chip_free(chip);
+}
+
 static void what_waits_is_lost_with_a_reset(void)
 {
 	struct chip *chip = chip_new();
@@ -489,6 +526,10 @@ static void what_waits_is_lost_with_a_reset(void)
 		CU_ASSERT(chip_receive(chip, f, sizeof(f)) == VSWITCH_DROPS);
 	chip_write(chip, E1000_CTRL, E1000_CTRL_RST);
 	CU_ASSERT(chip->lost == 5 && !chip->core.rx.fifo_frames);
+	chip_rx_start(chip, 256, 0, PLAIN);
+	CU_ASSERT(chip_receive(chip, f, sizeof(f)) == VSWITCH_DROPS);
+	chip_write(chip, E1000_RCTL, PLAIN);		/* or when the receiver is switched off */
+	CU_ASSERT(chip->lost == 6 && !chip->core.rx.fifo_frames);
 	chip_free(chip);
 }
 
@@ -533,6 +574,12 @@ static void small_rings_may_be_lent_whole(void)
 		CU_ASSERT(chip_receive(chip, f, 100) == VSWITCH_DROPS && !chip->core.rx.fifo_frames);
 	CU_ASSERT(e1000_rx_free(&chip->core) == 0 && chip_read(chip, E1000_RDH) == 0);
 	CU_ASSERT(chip_receive(chip, f, 100) == VSWITCH_DROPS && chip->core.rx.fifo_frames == 1);
+	/* what is lent while it is off counts as on any other ring, too */
+	chip_write(chip, E1000_RCTL, 0);
+	chip_write(chip, E1000_RDT, 3);
+	chip_write(chip, E1000_RDT, 2);
+	CU_ASSERT(e1000_rx_free(&chip->core) == 2);
+	chip_write(chip, E1000_RDT, 0);
 	/* switched on with head = tail it is empty, as any other */
 	chip_write(chip, E1000_RCTL, 0);
 	chip_write(chip, E1000_RCTL, E1000_RCTL_EN | PLAIN);
@@ -604,6 +651,7 @@ static void loopback(void)
 	chip = chip_new();
 	e1000_core_set_wire(&chip->core, false);	/* needs none */
 	chip_write(chip, E1000_MDIC, 0x4140 | 1u << 21 | 1u << 26);
+	CU_ASSERT(chip_read(chip, E1000_STATUS) & E1000_STATUS_LU);
 	loopback_by(chip);
 	chip_free(chip);
 }
@@ -679,6 +727,7 @@ static const struct hv_test tests[] = {
 	{ "checksum offload", checksum_offload },
 	{ "checksum offload, corners", checksum_corners },
 	{ "frames wait in the FIFO", frames_wait_in_the_fifo },
+	{ "order is kept", order_is_kept },
 	{ "what waits is lost with a reset", what_waits_is_lost_with_a_reset },
 	{ "the threshold is an edge", threshold_is_an_edge },
 	{ "small rings may be lent whole", small_rings_may_be_lent_whole },

@@ -345,13 +345,18 @@ static void unusual_contexts_are_cut_here(void)
 	send_tso(chip, &x, 4054, 1300, BOTH, 0, 0);
 	CU_ASSERT(chip->num_sent == 9 && be16(chip->sent[6].bytes + 16) == 154 - 14 + 1460);
 	CU_ASSERT(!memcmp(chip->sent[6].bytes + 54, chip->sent[7].bytes + 54, 100));
+	v4_tcp(chip, 4000)[24] = 0x11;		/* the IP checksum's field counts */
+	send_tso(chip, &ordinary, 4054, 1300, BOTH, 0, 0);
+	CU_ASSERT(chip->num_sent == 12 && sum_of(chip->sent[9].bytes + 14, 20, 0x1100) == 0xffff);
+	v4_tcp(chip, 4000);
+	chip->num_sent = 9;
 	chip_write(chip, E1000_CTRL, E1000_CTRL_SLU | E1000_CTRL_VME);
 	chip_write(chip, E1000_VET, 0x9100);
 	send_tso(chip, &ordinary, 4054, 1300, BOTH, E1000_TXD_CMD_VLE, 0x123);
 	CU_ASSERT(chip->num_sent == 12 && chip->sent[9].len == 1518);
 	CU_ASSERT(!memcmp(chip->sent[11].bytes + 12, "\x91\x00\x01\x23\x08\x00", 6));
-	CU_ASSERT(chip_count(chip, E1000_C_TX_TSO_SOFT) == 4);
-	CU_ASSERT(chip_read(chip, E1000_TSCTC) == 4);
+	CU_ASSERT(chip_count(chip, E1000_C_TX_TSO_SOFT) == 5);
+	CU_ASSERT(chip_read(chip, E1000_TSCTC) == 5);
 	chip_free(chip);
 }
 

@@ -143,6 +143,70 @@ static void written_back_after_sending(void)
 	chip_free(chip);
 }
 
+/* Long frames that are made here, until there is no room for another: none is written back before it has gone. */
+enum { LONG_PIECES = 40, LONG_FRAMES = 10, LONG_BYTES = 400 };
+static unsigned done_too_early;
+
+static void look_at_long_frames(struct chip *chip)
+{
+	for (uint32_t i = chip->num_sent * LONG_PIECES; i < LONG_FRAMES * LONG_PIECES; i++)
+		done_too_early += chip_tx_done(chip, 1 + i);
+}
+
+static void long_frames_wait_for_their_turn(void)
+{
+	const struct e1000_tx_context x = { .tucss = 34, .tucso = 50, .tucse = 1000 };
+	struct chip *chip = chip_new();
+
+	chip_frame(chip, LONG_PIECES * LONG_BYTES);
+	chip_tx_start(chip, 512);
+	chip->on_send = look_at_long_frames;
+	done_too_early = 0;
+	chip_context(chip, &x, 0);
+	for (unsigned i = 0; i < LONG_FRAMES * LONG_PIECES; i++)
+		chip_tx_put(chip, at(CHIP_TX_DATA + i % LONG_PIECES * LONG_BYTES), CHIP_DATA | LONG_BYTES |
+			    (i % 6 ? 0u : E1000_TXD_CMD_RS) | (i % LONG_PIECES == LONG_PIECES - 1 ? E1000_TXD_CMD_EOP : 0u),
+			    E1000_TXD_POPTS_TXSM);
+	chip_tx_kick(chip);
+	CU_ASSERT(chip->num_sent == LONG_FRAMES && chip->sends > 1);
+	CU_ASSERT(!done_too_early);
+	for (unsigned i = 0; i < LONG_FRAMES * LONG_PIECES; i++)
+		CU_ASSERT(chip_tx_done(chip, 1 + i) == !(i % 6));
+	chip_free(chip);
+}
+
+/* Frames of more pieces than are kept, one after another: each keeps its own copied bytes until it has gone. */
+static void copied_frames_keep_apart(void)
+{
+	static const struct {
+		unsigned pieces, bytes;
+	} shapes[] = { { 100, 160 }, { 200, 80 }, { 65, 200 }, { 70, 100 }, { 300, 54 } };
+
+	for (unsigned k = 0; k < sizeof(shapes) / sizeof(shapes[0]); k++) {
+		const uint32_t len = shapes[k].pieces * shapes[k].bytes;
+		struct chip *chip = chip_new();
+		unsigned n;
+
+		chip_tx_start(chip, 8192);
+		for (n = 0; n < 20; n++) {
+			uint8_t *f = chip->ram + CHIP_TX_DATA + 16384 * n;
+
+			memcpy(f, chip_frame(chip, 14), 14);
+			for (uint32_t i = 14; i < len; i++)
+				f[i] = (uint8_t)(i * 3 + n * 11 + (i >> 8));
+			for (unsigned i = 0; i < shapes[k].pieces; i++)
+				chip_tx_put(chip, at(CHIP_TX_DATA + 16384 * n + i * shapes[k].bytes), CHIP_DATA | shapes[k].bytes |
+					    (i == shapes[k].pieces - 1 ? E1000_TXD_CMD_EOP : 0u), 0);
+		}
+		chip_tx_kick(chip);
+		CU_ASSERT_FATAL(chip->num_sent == n);
+		for (unsigned i = 0; i < n; i++)
+			CU_ASSERT(sent(chip, i)->len == len &&
+				  !memcmp(sent(chip, i)->bytes, chip->ram + CHIP_TX_DATA + 16384 * i, len));
+		chip_free(chip);
+	}
+}
+
 static void the_ring_wraps(void)
 {
 	struct chip *chip = chip_new();
@@ -374,6 +438,52 @@ static void odd_ranges(void)
 	chip_free(chip);
 }
 
+/* The transport's is made first; if the header's covers it, that shows. */
+static void the_order_of_checksums(void)
+{
+	const struct e1000_tx_context x = { .ipcss = 14, .ipcso = 24, .ipcse = 60, .tucss = 34, .tucso = 50 };
+	struct chip *chip = chip_new();
+	uint8_t want[700];
+	uint16_t sum;
+
+	tcp_frame(chip, 700);
+	memcpy(want, chip->ram + CHIP_TX_DATA, 700);
+	sum = slow_sum(want, 34, 699);
+	want[50] = (uint8_t)(sum >> 8);
+	want[51] = (uint8_t)sum;
+	sum = slow_sum(want, 14, 60);
+	want[24] = (uint8_t)(sum >> 8);
+	want[25] = (uint8_t)sum;
+	chip_tx_start(chip, 16);
+	chip_context(chip, &x, 0);
+	chip_tx_put(chip, at(CHIP_TX_DATA), CHIP_DATA | CHIP_LAST | 700, E1000_TXD_POPTS_TXSM | E1000_TXD_POPTS_IXSM);
+	chip_tx_kick(chip);
+	CU_ASSERT(!memcmp(finished(sent(chip, 0)), want, 700));
+	chip_free(chip);
+}
+
+/* The switch takes a tag out of the bytes: a range that begins inside it can't be left to it. */
+static void a_range_that_begins_in_a_tag(void)
+{
+	const struct e1000_tx_context x = { .tucss = 14, .tucso = 30 };
+	struct chip *chip = chip_new();
+	uint8_t want[700];
+	uint16_t sum;
+
+	tcp_frame(chip, 700);
+	memcpy(chip->ram + CHIP_TX_DATA + 12, "\x81\x00\x00\x05", 4);
+	memcpy(want, chip->ram + CHIP_TX_DATA, 700);
+	sum = slow_sum(want, 14, 699);
+	want[30] = (uint8_t)(sum >> 8);
+	want[31] = (uint8_t)sum;
+	chip_tx_start(chip, 16);
+	chip_context(chip, &x, 0);
+	chip_tx_put(chip, at(CHIP_TX_DATA), CHIP_DATA | CHIP_LAST | 700, E1000_TXD_POPTS_TXSM);
+	chip_tx_kick(chip);
+	CU_ASSERT(!sent(chip, 0)->offload.flags && !memcmp(sent(chip, 0)->bytes, want, 700));
+	chip_free(chip);
+}
+
 static void zero_is_stored_as_ones(void)
 {
 	const struct e1000_tx_context x = { .tucss = 40, .tucso = 48, .tucse = 49 };
@@ -538,12 +648,16 @@ static const struct hv_test tests[] = {
 	{ "pieces make a frame", pieces_make_a_frame },
 	{ "an early write-back means that it was read", early_write_back_means_read },
 	{ "descriptors are written back after sending", written_back_after_sending },
+	{ "long frames wait for their turn", long_frames_wait_for_their_turn },
+	{ "copied frames keep apart", copied_frames_keep_apart },
 	{ "the ring wraps", the_ring_wraps },
 	{ "a pause is kept", a_pause_is_kept },
 	{ "lengths, padding, the driver's own FCS", lengths },
 	{ "the legacy checksum", legacy_checksum },
 	{ "checksums of data descriptors", data_checksums },
 	{ "odd ranges are made here", odd_ranges },
+	{ "the order of checksums", the_order_of_checksums },
+	{ "a range that begins in a tag", a_range_that_begins_in_a_tag },
 	{ "a checksum of zero is stored as ones", zero_is_stored_as_ones },
 	{ "tags", tags },
 	{ "a bad frame costs itself", bad_frames_cost_themselves },
