@@ -3,7 +3,8 @@
 
 A case is a function of a Pair, registered with @case. It raises judge.Failure (or another of
 FAILURES) if something is wrong, and returns a short remark, or None, if not. Guests are booted in
-pairs, so that six pairs cover {two kernels} x {two drivers} x {1, 2, 4 vCPUs}. Quick cases run with
+pairs, so that six pairs cover {two kernels} x {two drivers} x {1, 2, 4 vCPUs}; two more have a guest on
+the emulated NIC, whose driver has cases of its own. Quick cases run with
 either guest as the subject and the other as its peer; slow ones take turns, in a pattern that has
 each driver on each kernel as a subject. With long loops both guests are subjects of all.
 
@@ -36,13 +37,15 @@ PAIRS = [
     (GuestSpec("6.12", "netvsc", 1), GuestSpec("6.1", "hv_netvsc", 1)),
     (GuestSpec("6.1", "netvsc", 2), GuestSpec("6.12", "hv_netvsc", 2)),
     (GuestSpec("6.12", "netvsc", 4), GuestSpec("6.1", "hv_netvsc", 4)),
+    (GuestSpec("6.1", "e1000", 1), GuestSpec("6.12", "e1000@82545em", 2)),
+    (GuestSpec("6.12", "e1000", 2), GuestSpec("6.1", "netvsc", 2)),
 ]
 # Who is first in turn in each pair: subjects of cases that take turns are then, for one half of
 # these cases, (6.1 netvsc 1) (6.12 hv 1) (6.12 hv 4) (6.12 netvsc 1) (6.1 netvsc 2) (6.1 hv 4), and
 # for the other half the other six.
-TURNS = "abbaab"
+TURNS = "abbaabab"
 # From the plain to the violent: what is needed later is tried first.
-CASE_FILES = ["echo", "streams", "changes", "ends"]
+CASE_FILES = ["echo", "streams", "changes", "chip", "ends"]
 
 # What a healthy kernel does not log.
 COMPLAINTS = r"WARNING: |BUG: |Oops|rcu.*stall|blocked for more than|general protection|Call Trace"
@@ -91,16 +94,17 @@ class Case:
     name: str
     run: Callable[[Pair], str | None]
     who: str  # "each", "first" (one run covers both), or "turn"
+    driver: str = ""  # subjects are guests with this one; empty: with any
 
 
 _cases: list[Case] = []
 
 
-def case(name: str, who: str = "each"):
+def case(name: str, who: str = "each", driver: str = ""):
     """Registers a case."""
 
     def register(run: Callable[[Pair], str | None]):
-        _cases.append(Case(name, run, who))
+        _cases.append(Case(name, run, who, driver))
         return run
 
     return register
@@ -132,7 +136,10 @@ class Suite:
             report.say(f"\n{specs[0]}  <->  {specs[1]}")
             self._pair(specs, TURNS[number % len(TURNS)])
 
-    def _subjects(self, one: Case, turn: str) -> str:
+    def _subjects(self, one: Case, turn: str, specs: tuple[GuestSpec, GuestSpec]) -> str:
+        if one.driver:
+            return "".join(name for name, spec in zip("ab", specs)
+                           if spec.driver.partition("@")[0] == one.driver)
         if one.who == "first":
             return "a"
         if one.who == "each" or self.long:
@@ -145,7 +152,7 @@ class Suite:
         for one in self.cases:
             if one.who == "turn":
                 turn = "b" if turn == "a" else "a"
-            for subject in self._subjects(one, turn):
+            for subject in self._subjects(one, turn, specs):
                 if time.monotonic() - self.began > self.seconds:
                     self.skipped += 1
                 elif not hopeless and (self.pair or self._boot(specs)):
