@@ -26,23 +26,14 @@ def self_test(pair: Pair) -> None:
 
 @case("the driver's own tests of the chip", driver=E1000)
 def offline(pair: Pair) -> str:
-    done = pair.loop(5, 20, lambda: self_test(pair), least=1)
-    settle(pair)
-    return done
-
-
-@case("the driver's own tests under traffic", driver=E1000)
-def offline_under_traffic(pair: Pair) -> str:
-    with judge.Traffic(pair.peer, pair.own.ip4), judge.Traffic(pair.subject, pair.other.ip4):
-        done = pair.loop(3, 15, lambda: self_test(pair), least=1)
+    done = pair.loop(5, 5, lambda: self_test(pair), least=1)  # one takes some 12 s
     settle(pair)
     return done
 
 
 @case("ring sizes, pause and coalescing, after traffic", driver=E1000)
 def settings(pair: Pair) -> str:
-    # Not under traffic: a completion that comes after the driver has stopped its queue and before it stops polling wakes the
-    # queue, and the next frame is written to a ring that is not there yet (Linux 6.1 and 6.12, e1000_set_ringparam).
+    # Not under traffic: there the guest panics in e1000_xmit_frame (6.1 and 6.12), and whose fault that is, is not known yet.
     guest, name = pair.subject, pair.subject.interface
     sizes = iter([80, 256, 4096, 1024, 80, 4096] * 100)
 
@@ -54,7 +45,7 @@ def settings(pair: Pair) -> str:
         judge.tcp(guest, pair.other.ip4, 1, seed=1)
         judge.tcp(pair.peer, pair.own.ip4, 1, seed=1)
 
-    done = pair.loop(50, 10, once, least=2)
+    done = pair.loop(50, 5, once, least=2)
     guest.run(f"ethtool -G {name} rx 256 tx 256", 20)
     settle(pair)
     return done
