@@ -21,8 +21,6 @@
 
 #include "netvsp/internal.h"
 
-#define CONTAINER(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
-
 enum {
 	POLL_INPUTS = 16,	/* batches given to the switch per poll, at most (our policy) */
 	CONTROL_ROOM = 160,	/* an answer's packet: 16 + 8 + 8 + 40 + 8, and then some */
@@ -132,7 +130,7 @@ static void look_later(struct netvsp_channel *c)
 
 static void on_look(struct hv_timer *t)
 {
-	struct netvsp_channel *c = CONTAINER(t, struct netvsp_channel, look);
+	struct netvsp_channel *c = hv_container_of(t, struct netvsp_channel, look);
 	bool neglected;
 
 	if (!netvsp_channel_live(c))
@@ -341,7 +339,7 @@ static bool pay_debts(struct netvsp_channel *c)
 
 static bool on_poll(struct hv_poller *p)
 {
-	struct netvsp_channel *c = CONTAINER(p, struct netvsp_channel, poller);
+	struct netvsp_channel *c = hv_container_of(p, struct netvsp_channel, poller);
 	const unsigned first_input = c->tx.inputs;
 	unsigned n = 0;
 	bool worked;
@@ -387,7 +385,7 @@ static uint32_t wanted_room(const struct netvsp_channel *c)
 
 static bool on_sleep(struct hv_poller *p)
 {
-	struct netvsp_channel *c = CONTAINER(p, struct netvsp_channel, poller);
+	struct netvsp_channel *c = hv_container_of(p, struct netvsp_channel, poller);
 	uint32_t want;
 
 	if (!netvsp_channel_live(c))

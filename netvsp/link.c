@@ -10,8 +10,6 @@
 
 #define SPACING_NS 2500000000ull	/* our policy: Linux' 2 s and some */
 
-#define CONTAINER(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
-
 bool netvsp_link_up(const struct netvsp *nic)
 {
 	return nic->link.admin_up && nic->port && nic->link.port_up;
@@ -58,7 +56,7 @@ void netvsp_link_run(struct netvsp *nic)
 
 static void on_timer(struct hv_timer *t)
 {
-	netvsp_link_run(CONTAINER(t, struct netvsp, link.timer));
+	netvsp_link_run(hv_container_of(t, struct netvsp, link.timer));
 }
 
 void netvsp_link_init(struct netvsp *nic)
