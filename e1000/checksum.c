@@ -11,41 +11,6 @@
 #endif
 #include <pthread.h>
 
-static inline uint64_t add_carry(uint64_t sum, uint64_t v)
-{
-	sum += v;
-	return sum + (sum < v);
-}
-
-uint16_t e1000_sum_fold(uint64_t sum)
-{
-	sum = (sum >> 32) + (sum & 0xffffffff);
-	sum = (sum >> 32) + (sum & 0xffffffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)((sum >> 16) + sum);
-}
-
-uint64_t e1000_sum_add(uint64_t sum, const void *data, size_t n, bool odd)
-{
-	const uint8_t *p = data;
-	uint64_t s = 0, v;
-
-	for (; n >= 8; p += 8, n -= 8) {
-		memcpy(&v, p, 8);
-		s = add_carry(s, v);
-	}
-	if (n) {
-		v = 0;
-		memcpy(&v, p, n);	/* the missing bytes are zeros behind it, in memory order */
-		s = add_carry(s, v);
-	}
-	s = e1000_sum_fold(s);
-	if (odd)
-		s = (s >> 8 | s << 8) & 0xffff;
-	return add_carry(sum, s);
-}
-
 bool e1000_insert_checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32_t end, uint32_t at, bool never_zero)
 {
 	uint16_t sum;
@@ -54,7 +19,7 @@ bool e1000_insert_checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32_
 		end = len - 1;
 	if (start > end || end >= len || at >= len || len - at < 2)
 		return false;
-	sum = (uint16_t)~e1000_sum_fold(e1000_sum_add(0, frame + start, end - start + 1, false));
+	sum = (uint16_t)~hv_sum_fold(hv_sum_add(0, frame + start, end - start + 1, false));
 	if (!sum && never_zero)
 		sum = 0xffff;
 	memcpy(frame + at, &sum, 2);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/checksum.h"
 #include "e1000/e1000.h"
 #include "e1000/e1000_hw.h"
 
@@ -418,9 +419,6 @@ bool e1000_dma_pieces(struct e1000_core *c, uint64_t address, uint32_t n, bool w
 		      unsigned max, unsigned *used);
 
 /* ---- checksum.c ---- */
-/* Adds n bytes to a sum in memory order; odd: they begin at an odd offset. */
-uint64_t e1000_sum_add(uint64_t sum, const void *data, size_t n, bool odd);
-uint16_t e1000_sum_fold(uint64_t sum);		/* in memory order, not complemented */
 /*
  * What the chip's inserter does with bytes [start, end] (end 0: up to the last) of a frame in memory: the complement of
  * their sum goes to offset at. false: not inside the frame, nothing done.

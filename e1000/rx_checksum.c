@@ -107,7 +107,7 @@ static uint64_t sum_range(const struct e1000_rx_frame *f, uint32_t from, uint32_
 			continue;
 		}
 		part = n < len - from ? n : len - from;
-		sum = e1000_sum_add(sum, base + from, part, odd);
+		sum = hv_sum_add(sum, base + from, part, odd);
 		odd ^= part & 1;
 		n -= part;
 		from = 0;
@@ -121,10 +121,10 @@ static bool transport_good(const struct e1000_rx_frame *f, const struct packet *
 	uint64_t sum = sum_range(f, p->transport, p->transport_bytes);
 
 	if (p->v4)
-		sum = e1000_sum_add(sum, f->head + p->ip + 12, 8, false);
+		sum = hv_sum_add(sum, f->head + p->ip + 12, 8, false);
 	else
-		sum = e1000_sum_add(sum, f->head + p->ip + 8, 32, false);
-	return e1000_sum_fold(e1000_sum_add(sum, pseudo, sizeof(pseudo), false)) == 0xffff;
+		sum = hv_sum_add(sum, f->head + p->ip + 8, 32, false);
+	return hv_sum_fold(hv_sum_add(sum, pseudo, sizeof(pseudo), false)) == 0xffff;
 }
 
 /* Whether there is a transport checksum to look at. */
@@ -154,7 +154,7 @@ void e1000_rx_checksum(const struct e1000_core *c, const struct e1000_rx_frame *
 	*status = 0;
 	if (p.v4 && rxcsum & E1000_RXCSUM_IPOFL) {
 		*status |= E1000_RXD_IPCS;
-		if (e1000_sum_fold(e1000_sum_add(0, f->head + p.ip, p.transport - p.ip, false)) != 0xffff)
+		if (hv_sum_fold(hv_sum_add(0, f->head + p.ip, p.transport - p.ip, false)) != 0xffff)
 			*errors |= E1000_RXD_IPE;
 	}
 	if (rxcsum & E1000_RXCSUM_TUOFL && has_checksum(f, &p)) {

@@ -174,7 +174,7 @@ static void checksum_segment(struct e1000_core *c, uint8_t *s, uint32_t n)
 
 	if (f->txsm) {		/* the field holds the pseudo-header's sum without the length */
 		const uint8_t length[2] = { (uint8_t)(transport >> 8), (uint8_t)transport };
-		const uint16_t sum = e1000_sum_fold(e1000_sum_add(e1000_sum_add(0, s + x->tucso, 2, false), length, 2, false));
+		const uint16_t sum = hv_sum_fold(hv_sum_add(hv_sum_add(0, s + x->tucso, 2, false), length, 2, false));
 
 		memcpy(s + x->tucso, &sum, 2);
 		good &= e1000_insert_checksum(s, len, x->tucss, x->tucse, x->tucso, true);

@@ -130,7 +130,7 @@ static void put_tag_in(struct vswitch_frame *g)
 static void complete_checksum(struct vswitch_frame *f)
 {
 	struct vswitch_offload *o = &f->offload;
-	uint16_t sum = (uint16_t)~checksum_fold(checksum_frame(f, o->csum_start));
+	uint16_t sum = (uint16_t)~hv_sum_fold(checksum_frame(f, o->csum_start));
 
 	if (!sum)			/* in UDP zero means "none"; the two are the same number */
 		sum = 0xffff;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/checksum.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "vswitch/fdb.h"
@@ -152,9 +153,6 @@ void scratch_destroy(struct scratch *s);
 void offload_deliver(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n);
 
 /* checksum.c */
-/* Adds n bytes to a ones' complement sum; odd: they begin at an odd offset of what is summed. */
-uint64_t checksum_add(uint64_t sum, const void *data, size_t n, bool odd);
-uint16_t checksum_fold(uint64_t sum);	/* to 16 bits in memory order, not complemented */
 uint64_t checksum_frame(const struct vswitch_frame *f, uint32_t from);
 /* The sum of the pseudo-header of the IP header at ip (version 4 or 6), transport length included. */
 uint64_t checksum_pseudo(const uint8_t *ip, uint8_t protocol, uint32_t transport_bytes);

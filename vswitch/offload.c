@@ -136,7 +136,7 @@ void offload_set_lengths(struct vswitch_frame *f)
 	}
 	if (protocol == PROTOCOL_UDP)
 		put_be16(f->head + o->csum_start + 4, transport);
-	sum = checksum_fold(checksum_pseudo(ip, protocol, transport));
+	sum = hv_sum_fold(checksum_pseudo(ip, protocol, transport));
 	memcpy(f->head + o->csum_start + o->csum_offset, &sum, 2);
 }
 

@@ -156,7 +156,7 @@ static void udp_to_host(const char *text)
 	put_be16(b + 34, 5555);
 	put_be16(b + 36, 6666);
 	put_be16(b + 38, 8 + n);
-	sum = checksum_fold(checksum_pseudo(b + 14, 17, 8 + n));
+	sum = hv_sum_fold(checksum_pseudo(b + 14, 17, 8 + n));
 	memcpy(b + 40, &sum, 2);
 	memcpy(b + 42, text, n);
 	test_frame_set(frame, len);
@@ -200,7 +200,7 @@ static void datagrams_pass_both_ways(void)
 		/* The host leaves the checksum to us; the guest that cannot gets it done. */
 		CU_ASSERT_EQUAL(g->offload.flags, can ? VSWITCH_CSUM_PARTIAL : VSWITCH_CSUM_VALID);
 		if (!can)
-			CU_ASSERT_EQUAL(checksum_fold(checksum_add(checksum_pseudo(g->bytes + 14, 17, 607),
+			CU_ASSERT_EQUAL(hv_sum_fold(hv_sum_add(checksum_pseudo(g->bytes + 14, 17, 607),
 					g->bytes + 34, 607, false)), 0xffff);
 		close(fd);
 		end();
@@ -316,7 +316,7 @@ static void large_tcp_passes_both_ways(void)
 			if (!is_tcp(g) || tcp_data_bytes(g) == 0)
 				continue;
 			mss = (int)tcp_data_bytes(g) > mss ? (int)tcp_data_bytes(g) : mss;
-			CU_ASSERT_EQUAL(checksum_fold(checksum_add(checksum_pseudo(g->bytes + 14, 6,
+			CU_ASSERT_EQUAL(hv_sum_fold(hv_sum_add(checksum_pseudo(g->bytes + 14, 6,
 					g->len - 34), g->bytes + 34, g->len - 34, false)), 0xffff);
 		}
 		if (!can) {
