@@ -61,12 +61,6 @@ static void emit(struct vswitch_port *to, const struct vswitch_frame *f)
 		send_out(to);
 }
 
-static void drop(struct vswitch_port *to, enum vswitch_drop reason, uint32_t n)
-{
-	to->stats.out_dropped[reason] += n;
-	to->last_drop = reason;
-}
-
 /* A frame of our own with the first head_bytes of f; payload bytes will follow them. */
 static struct vswitch_frame *private_frame(struct vswitch_port *to, const struct vswitch_frame *f,
 					   uint32_t head_bytes, uint32_t payload)
@@ -190,7 +184,7 @@ static void segment(struct vswitch_port *to, const struct vswitch_frame *f)
 		g = private_frame(to, f, headers, n);
 		if (s->refused) {	/* the rest would have the same fate, only slower */
 			s->num_frames = 0;
-			drop(to, to->last_drop, count - i);
+			drop_out(to, f, count - i, to->last_drop, NULL);
 			return;
 		}
 		edit_headers(g, i, count);
@@ -220,7 +214,7 @@ static void convert(struct vswitch_port *to, struct vswitch_frame *f)
 	uint32_t longest = o->gso ? (uint32_t)o->header_bytes + o->gso_size : f->len;
 
 	if (longest > to->nic->max_frame_bytes) {
-		drop(to, VSWITCH_DROP_TOO_BIG, 1);
+		drop_out(to, f, 1, VSWITCH_DROP_TOO_BIG, NULL);
 		return;
 	}
 	if (o->gso && !takes_gso(to, o->gso)) {
@@ -240,7 +234,7 @@ void offload_deliver(struct vswitch_port *to, struct vswitch_frame *const *frame
 {
 	for (unsigned i = 0; i < n; i++) {
 		if (!to->live)
-			drop(to, VSWITCH_DROP_PORT_DOWN, 1);
+			drop_out(to, frames[i], 1, VSWITCH_DROP_PORT_DOWN, NULL);
 		else if (offload_wants_egress(to, frames[i]))
 			convert(to, frames[i]);
 		else

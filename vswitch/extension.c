@@ -37,33 +37,38 @@ void vswitch_extension_detach(struct vswitch *sw, const struct vswitch_extension
 	free(e);
 }
 
-uint32_t extensions_ingress(struct vswitch_port *source, struct vswitch_frame *const *frames,
-			    unsigned n, uint32_t keep)
+uint32_t extensions_ingress(struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
+			    uint32_t keep)
 {
 	struct extension *e;
-	uint32_t left = keep, bits;
+	uint32_t bits, gone;
 
 	TAILQ_FOREACH(e, &source->sw->extensions, link) {
-		bits = left;
-		if (e->ops->ingress && left)
-			e->ops->ingress(e->opaque, source, frames, n, &bits);
-		left &= bits;
+		if (!e->ops->ingress || !keep)
+			continue;
+		bits = keep;
+		e->ops->ingress(e->opaque, source, frames, n, &bits);
+		for (gone = keep & ~bits; gone; gone &= gone - 1)
+			drop_in(source, frames[__builtin_ctz(gone)], VSWITCH_DROP_EXTENSION, e->ops->name);
+		keep &= bits;
 	}
-	source->stats.in_dropped[VSWITCH_DROP_EXTENSION] += (unsigned)__builtin_popcount(keep & ~left);
-	return left;
+	return keep;
 }
 
-uint32_t extensions_egress(struct vswitch_port *destination,
-			   const struct vswitch_frame *const *frames, unsigned n)
+uint32_t extensions_egress(struct vswitch_port *destination, const struct vswitch_frame *const *frames, unsigned n,
+			   uint32_t keep)
 {
-	uint32_t left = n < 32 ? (1u << n) - 1 : UINT32_MAX, bits;
 	struct extension *e;
+	uint32_t bits, gone;
 
 	TAILQ_FOREACH_REVERSE(e, &destination->sw->extensions, extensions, link) {
-		bits = left;
-		if (e->ops->egress && left)
-			e->ops->egress(e->opaque, destination, frames, n, &bits);
-		left &= bits;
+		if (!e->ops->egress || !keep)
+			continue;
+		bits = keep;
+		e->ops->egress(e->opaque, destination, frames, n, &bits);
+		for (gone = keep & ~bits; gone; gone &= gone - 1)
+			drop_out(destination, frames[__builtin_ctz(gone)], 1, VSWITCH_DROP_EXTENSION, e->ops->name);
+		keep &= bits;
 	}
-	return left;
+	return keep;
 }

@@ -29,14 +29,15 @@ static inline uint16_t vlan_of(const struct vswitch_frame *f)
 	return f->offload.flags & VSWITCH_VLAN ? f->offload.vlan_tci & VLAN_ID_MASK : 0;
 }
 
+/* The bits of the first n ≤ VSWITCH_BATCH frames of a batch. */
+static inline uint32_t all_of(unsigned n)
+{
+	return n < 32 ? (1u << n) - 1 : UINT32_MAX;
+}
+
 static inline unsigned way(uint64_t key)
 {
 	return (unsigned)((key >> 40) ^ (key >> 43)) % CACHE_WAYS;
-}
-
-static void drop_in(struct vswitch_port *p, enum vswitch_drop reason)
-{
-	p->stats.in_dropped[reason]++;
 }
 
 /* Admission: sanity and source address. VSWITCH_DROPS: the frame may pass. */
@@ -115,7 +116,7 @@ static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *f
 		if (likely(reason == VSWITCH_DROPS))
 			keep |= 1u << i;
 		else
-			drop_in(p, reason);
+			drop_in(p, frames[i], reason, NULL);
 	}
 	p->stats.in_frames += n;
 	return keep;
@@ -197,7 +198,7 @@ static void flood(struct vswitch_port *p, struct vswitch_frame *f, bool to_all)
 		copies++;
 	}
 	if (!copies) {
-		drop_in(p, VSWITCH_DROP_NO_DESTINATION);
+		drop_in(p, f, VSWITCH_DROP_NO_DESTINATION, NULL);
 		return;
 	}
 	p->stats.forwarded++;
@@ -235,7 +236,7 @@ static inline void decide(struct vswitch_port *p, struct vswitch_frame *f)
 		return;
 	}
 	if (unlikely(to == p)) {
-		drop_in(p, VSWITCH_DROP_SAME_PORT);
+		drop_in(p, f, VSWITCH_DROP_SAME_PORT, NULL);
 		return;
 	}
 	p->stats.forwarded++;
@@ -251,8 +252,8 @@ void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *cons
 	uint64_t bytes = 0;
 
 	if (unlikely(!to->live)) {	/* it left while it was served in parts */
-		to->stats.out_dropped[VSWITCH_DROP_PORT_DOWN] += n;
-		to->last_drop = VSWITCH_DROP_PORT_DOWN;
+		for (unsigned i = 0; i < n; i++)
+			drop_out(to, frames[i], 1, VSWITCH_DROP_PORT_DOWN, NULL);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -262,15 +263,23 @@ void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *cons
 	to->nic->ops->deliver(to->nic->opaque, frames, n);
 }
 
-static unsigned filter_egress(struct vswitch_port *to, unsigned n)
+/* What the receiver may have: each step clears the bits of what it drops. */
+static uint32_t steps_egress(struct vswitch_port *to, unsigned n)
 {
-	uint32_t keep = extensions_egress(to, (const struct vswitch_frame *const *)to->pending, n);
+	uint32_t keep = all_of(n);
+
+	if (unlikely(!TAILQ_EMPTY(&to->sw->extensions)))
+		keep = extensions_egress(to, (const struct vswitch_frame *const *)to->pending, n, keep);
+	return keep;
+}
+
+static unsigned compact(struct vswitch_frame **frames, unsigned n, uint32_t keep)
+{
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		if (keep & 1u << i)
-			to->pending[kept++] = to->pending[i];
-	to->stats.out_dropped[VSWITCH_DROP_EXTENSION] += n - kept;
+			frames[kept++] = frames[i];
 	return kept;
 }
 
@@ -278,19 +287,22 @@ static void deliver(struct vswitch_port *to)
 {
 	unsigned n = to->num_pending;
 	bool as_it_is = true;
+	uint32_t keep;
 
 	to->num_pending = 0;
 	to->stats.offered += n;
 	if (unlikely(!to->live)) {	/* down, or another one's deliver() took its NIC away */
-		to->stats.out_dropped[VSWITCH_DROP_PORT_DOWN] += n;
+		for (unsigned i = 0; i < n; i++)
+			drop_out(to, to->pending[i], 1, VSWITCH_DROP_PORT_DOWN, NULL);
 		return;
 	}
-	if (unlikely(!TAILQ_EMPTY(&to->sw->extensions)))
-		n = filter_egress(to, n);
-	for (unsigned i = 0; i < n; i++)
-		as_it_is &= !offload_wants_egress(to, to->pending[i]);
+	keep = steps_egress(to, n);
+	if (unlikely(keep != all_of(n)))
+		n = compact(to->pending, n, keep);
 	if (!n)
 		return;
+	for (unsigned i = 0; i < n; i++)
+		as_it_is &= !offload_wants_egress(to, to->pending[i]);
 	if (likely(as_it_is))
 		vswitch_hand_over(to, (const struct vswitch_frame *const *)to->pending, n);
 	else
@@ -317,6 +329,16 @@ static bool finish(struct vswitch_port *p)
 	return pause;
 }
 
+/* What of the batch goes on to the decision: each step clears the bits of what it drops. */
+static uint32_t steps_ingress(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n)
+{
+	uint32_t keep = admit_all(p, frames, n);
+
+	if (unlikely(!TAILQ_EMPTY(&p->sw->extensions)))
+		keep = extensions_ingress(p, frames, n, keep);
+	return keep;
+}
+
 bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *frames, unsigned n)
 {
 	struct vswitch *sw = port->sw;
@@ -326,15 +348,14 @@ bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *
 	assert(n <= VSWITCH_BATCH && !sw->busy);
 	if (unlikely(!port->live)) {
 		port->stats.in_frames += n;
-		port->stats.in_dropped[VSWITCH_DROP_PORT_DOWN] += n;
+		for (unsigned i = 0; i < n; i++)
+			drop_in(port, frames[i], VSWITCH_DROP_PORT_DOWN, NULL);
 		return false;
 	}
 	sw->busy = true;
 	sw->involved = NULL;
 	sw->involved_tail = &sw->involved;
-	keep = admit_all(port, frames, n);
-	if (unlikely(!TAILQ_EMPTY(&sw->extensions)))
-		keep = extensions_ingress(port, frames, n, keep);
+	keep = steps_ingress(port, frames, n);
 	if (port->learned.learns)
 		for (unsigned i = 0; i < n; i++)
 			if (keep & 1u << i)

@@ -103,6 +103,13 @@ void vswitch_tick(struct vswitch *sw, uint64_t now_ns);
 /* After something was learned: keeps the coarse clock going. */
 void vswitch_start_clock(struct vswitch *sw);
 
+/* drop.c: where a frame ends; the only places that count drops of the switch's own. */
+/* What the port's NIC sent goes nowhere. rule: which entry or extension within the reason did it; NULL: the reason says all. */
+void drop_in(struct vswitch_port *from, const struct vswitch_frame *f, enum vswitch_drop reason, const char *rule);
+/* The port does not get a frame that was offered to it, or n segments of one. */
+void drop_out(struct vswitch_port *to, const struct vswitch_frame *f, unsigned n, enum vswitch_drop reason,
+	      const char *rule);
+
 /* forward.c */
 /* Hands n frames that the NIC takes as they are to it. */
 void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *const *frames, unsigned n);
@@ -116,11 +123,11 @@ void congestion_expire(struct vswitch_port *receiver, uint64_t now_ns);
 /* The port's NIC leaves: nobody waits for it, and it waits for nobody. */
 void congestion_leave(struct vswitch_port *port);
 
-/* extension.c: the bits of keep that the extensions leave. */
-uint32_t extensions_ingress(struct vswitch_port *source, struct vswitch_frame *const *frames,
-			    unsigned n, uint32_t keep);
-uint32_t extensions_egress(struct vswitch_port *destination,
-			   const struct vswitch_frame *const *frames, unsigned n);
+/* extension.c: the bits of keep that the extensions leave; the drops of the others are counted. */
+uint32_t extensions_ingress(struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
+			    uint32_t keep);
+uint32_t extensions_egress(struct vswitch_port *destination, const struct vswitch_frame *const *frames, unsigned n,
+			   uint32_t keep);
 
 /* offload.c */
 /* Whether offload_ingress() has to look at the frame. */

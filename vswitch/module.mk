@@ -1,4 +1,4 @@
-vswitch_SRCS := switch.c port.c fdb.c forward.c congestion.c extension.c frame.c checksum.c \
+vswitch_SRCS := switch.c port.c fdb.c forward.c drop.c congestion.c extension.c frame.c checksum.c \
 	offload.c egress.c stream.c uplink.c uplink_stream.c uplink_tap.c
 vswitch_USES := base
 vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c invariant_test.c \

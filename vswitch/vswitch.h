@@ -74,6 +74,9 @@ struct vswitch_frame {
 	uint32_t len;			/* bytes of the whole frame, 14 … VSWITCH_FRAME_MAX_BYTES */
 	uint16_t head_bytes;
 	uint16_t nsegs;
+	uint16_t vlan;			/* the switch's: the VLAN that it is in, 0: none, set at ingress */
+	uint8_t member;			/* of an external NIC that is a team: 1 … 32, at input the member that it came from,
+					   at deliver() the one to leave by; 0: none, or the team chooses */
 	const struct iovec *segs;	/* borrowed for the call */
 	struct vswitch_offload offload;
 	uint8_t head[VSWITCH_HEAD_BYTES];
