@@ -1,2 +1,11 @@
 bench_PROGS := ring_bench path_bench
 bench_USES := softguest hvnetctl netvsp vswitch vmbus base
+
+# Runs in guests, too.
+ifeq ($(SAN),)
+all: $(B)/bin/nic_load
+$(B)/bin/nic_load: bench/nic_load.c
+	@echo "  LD      $@"
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) -static -o $@ $<
+endif
