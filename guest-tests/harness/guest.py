@@ -105,8 +105,9 @@ class Guest:
                                 self.folder / "qemu.log")
 
     def _arguments(self) -> list[str]:
+        # On a busy host an emulated timer may miss the kernel's check of it, which then panics.
         kernel_line = (f"console=ttyS0 panic=1 loglevel=5 mitigations=off net.ifnames=0 "
-                       f"hvnet.name={self.name}" + (" hvnet.shell" if self.shell else ""))
+                       f"no_timer_check hvnet.name={self.name}" + (" hvnet.shell" if self.shell else ""))
         console = f"socket,id=console,path={self.folder / 'console.sock'},server=on,wait=off," \
             if self.shell else "null,id=console,"
         return [
