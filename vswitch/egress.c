@@ -75,6 +75,9 @@ static struct vswitch_frame *private_frame(struct vswitch_port *to, const struct
 	g->head_bytes = (uint16_t)head_bytes;
 	g->nsegs = 0;
 	g->segs = NULL;
+	g->source = f->source;
+	g->vlan = f->vlan;
+	g->member = f->member;
 	g->offload = f->offload;
 	memcpy(g->head, f->head, head_bytes);
 	return g;

@@ -112,6 +112,9 @@ static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *f
 
 	for (unsigned i = 0; i < n; i++) {
 		p->stats.in_bytes += frames[i]->len;
+		frames[i]->source = p->id;
+		if (!p->external)
+			frames[i]->member = 0;
 		reason = admit(p, frames[i]);
 		if (likely(reason == VSWITCH_DROPS))
 			keep |= 1u << i;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A virtual Ethernet switch: ports, the NICs that are plugged into them, (VLAN, MAC) learning, flooding, counters with a
- * reason for each drop; and the uplinks (tap, stream socket). Devices (netvsp, e1000) are NICs; they do not
- * know each other.
+ * reason for each drop; and the uplinks (tap, stream socket, existing interface, teams of these). Devices
+ * (netvsp, e1000) are NICs; they do not know each other.
  *
  * Threads: a switch, its ports and the NICs on them belong to one thread (a worker's); all calls and callbacks
  * happen on it. Frames are run to completion: when vswitch_port_input() returns, each frame has
@@ -74,6 +74,7 @@ struct vswitch_frame {
 	uint32_t len;			/* bytes of the whole frame, 14 … VSWITCH_FRAME_MAX_BYTES */
 	uint16_t head_bytes;
 	uint16_t nsegs;
+	uint32_t source;		/* the switch's: id of the port that it came from, set at ingress; 0: of none */
 	uint16_t vlan;			/* the switch's: the VLAN that it is in, 0: none, set at ingress */
 	uint8_t member;			/* of an external NIC that is a team: 1 … 32, at input the member that it came from,
 					   at deliver() the one to leave by; 0: none, or the team chooses */
@@ -280,29 +281,8 @@ int vswitch_extension_attach(struct vswitch *sw, const struct vswitch_extension_
 /* Both as attached. Not from within a callback. */
 void vswitch_extension_detach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque);
 
-/* ---- uplinks ---- */
+/* ---- uplinks and teams: a chapter of their own ---- */
 
-struct vswitch_uplink;
-
-/*
- * A port whose NIC is a Linux tap interface (created if it does not exist, and gone with the uplink then; -EPERM without
- * CAP_NET_ADMIN; -EBUSY: another process has it). kind INTERNAL: the host's own NIC on the switch; EXTERNAL: what is
- * behind is a network. Addresses and the interface's being up are left to others. If the interface is deleted, the port's
- * link goes down for good.
- */
-int vswitch_uplink_tap(struct vswitch *sw, struct hv_loop *loop, const char *interface, enum vswitch_nic_kind kind,
-		       struct vswitch_uplink **out) __attribute__((warn_unused_result));
-/*
- * A port whose NIC is a connected stream socket with QEMU's `-netdev stream` framing (length as 4 bytes big-endian,
- * then the frame). Takes the descriptor over, also on failure. gone() is called once, from the loop and never inside
- * another call, if the peer closes or breaks the framing; the port's link is down then. It may destroy the uplink.
- * May be NULL.
- */
-int vswitch_uplink_stream(struct vswitch *sw, struct hv_loop *loop, const char *name, int fd, enum vswitch_nic_kind kind,
-			  void (*gone)(void *cookie), void *cookie, struct vswitch_uplink **out)
-	__attribute__((warn_unused_result));
-/* Removes the port too. NULL is fine. */
-void vswitch_uplink_destroy(struct vswitch_uplink *uplink);
-struct vswitch_port *vswitch_uplink_port(struct vswitch_uplink *uplink);
+#include "vswitch/uplink.h"
 
 #endif
