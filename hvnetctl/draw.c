@@ -11,7 +11,7 @@ struct drawing {
 	const json_t **nodes;		/* owned array of borrowed objects */
 	struct edge {
 		size_t from, to;
-		const char *association;
+		const json_t *object;	/* borrowed */
 	} *edges;			/* owned */
 	json_t *index;			/* owned; id -> place in nodes */
 };
@@ -53,7 +53,7 @@ static bool read_edges(struct drawing *d, const json_t *edges, char *error, size
 			return fail(error, error_bytes, "edge %zu of the topology joins \"%s\" and \"%s\", which are not "
 				    "both among its nodes", i, text_of(e, "from"), text_of(e, "to"));
 		d->edges[i] = (struct edge){ (size_t)json_integer_value(from), (size_t)json_integer_value(to),
-					     text_of(e, "association") };
+					     e };
 	}
 	return true;
 }
@@ -158,7 +158,7 @@ static void print_branches(struct walk *w, size_t node)
 
 		next = next_branch(w, node, at + 1);
 		fprintf(w->to, "%s%s %s%s%s ", w->prefix, next < end ? "├─" : "└─", e->from == node ? "" : "<",
-			e->association, e->from == node ? ">" : "");
+			text_of(e->object, "association"), e->from == node ? ">" : "");
 		print_node(w->to, w->d->nodes[child]);
 		/* Wider than a page nothing could be read. */
 		if (length + 8 < sizeof(w->prefix)) {
@@ -260,7 +260,7 @@ bool draw_dot(FILE *to, const json_t *topology, char *error, size_t error_bytes)
 		}
 		for (size_t i = 0; i < d.num_edges; i++) {
 			fprintf(to, "\tn%zu -> n%zu [label=\"", d.edges[i].from, d.edges[i].to);
-			print_quoted(to, d.edges[i].association);
+			print_quoted(to, text_of(d.edges[i].object, "association"));
 			fputs("\"];\n", to);
 		}
 		fputs("}\n", to);
@@ -295,7 +295,7 @@ bool draw_mermaid(FILE *to, const json_t *topology, char *error, size_t error_by
 		}
 		for (size_t i = 0; i < d.num_edges; i++) {
 			fprintf(to, "\tn%zu -->|\"", d.edges[i].from);
-			print_entities(to, d.edges[i].association);
+			print_entities(to, text_of(d.edges[i].object, "association"));
 			fprintf(to, "\"| n%zu\n", d.edges[i].to);
 		}
 	}
