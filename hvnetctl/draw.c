@@ -69,8 +69,10 @@ static bool drawing_begin(struct drawing *d, const json_t *topology, char *error
 	d->nodes = calloc(d->num_nodes + 1, sizeof(*d->nodes));
 	d->edges = calloc(d->num_edges + 1, sizeof(*d->edges));
 	d->index = json_object();
-	if (!d->nodes || !d->edges || !d->index)
-		return fail(error, error_bytes, "out of memory");
+	if (!d->nodes || !d->edges || !d->index) {
+		fail(error, error_bytes, "out of memory");
+		return false;
+	}
 	json_array_foreach(nodes, i, n) {
 		d->nodes[i] = n;
 		if (!*text_of(n, "id") || json_object_get(d->index, text_of(n, "id")))
