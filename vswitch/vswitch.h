@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "base/loop.h"
+#include "vswitch/capture.h"
 
 struct vswitch;
 struct vswitch_port;
