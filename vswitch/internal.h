@@ -65,6 +65,7 @@ struct vswitch_port {
 	TAILQ_ENTRY(vswitch_port) link;
 	uint32_t id;
 	bool up;			/* as the administrator wants it */
+	bool no_carrier;		/* as its NIC sees it */
 	bool spoofing;
 	char name[VSWITCH_PORT_NAME_BYTES];
 };
@@ -109,6 +110,9 @@ void drop_in(struct vswitch_port *from, const struct vswitch_frame *f, enum vswi
 /* The port does not get a frame that was offered to it, or n segments of one. */
 void drop_out(struct vswitch_port *to, const struct vswitch_frame *f, unsigned n, enum vswitch_drop reason,
 	      const char *rule);
+
+/* port.c: the NIC itself has a link from now on, or none; true when it is plugged in. Whatever the administrator wants. */
+void vswitch_port_set_carrier(struct vswitch_port *port, bool carrier);
 
 /* forward.c */
 /* Hands n frames that the NIC takes as they are to it. */

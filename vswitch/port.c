@@ -72,7 +72,7 @@ struct vswitch_port *vswitch_next_port(struct vswitch *sw, struct vswitch_port *
 /* After any change of nic, up or spoofing: the one place that says what follows from them. */
 static void update(struct vswitch_port *p)
 {
-	p->live = p->nic && p->up;
+	p->live = p->nic && p->up && !p->no_carrier;
 	p->external = p->nic && p->nic->kind == VSWITCH_NIC_EXTERNAL;
 	fdb_owner_set_learns(&p->sw->fdb, &p->learned, p->live && (p->external || p->spoofing));
 	if (!p->live)
@@ -119,6 +119,7 @@ void vswitch_port_disconnect(struct vswitch_port *port)
 	if (!nic)
 		return;
 	port->nic = NULL;
+	port->no_carrier = false;
 	port->mac = 0;
 	fdb_remove_static(&port->sw->fdb, &port->self);
 	update(port);
@@ -162,9 +163,17 @@ void vswitch_port_set_link(struct vswitch_port *port, bool up)
 		nic->ops->link(nic->opaque, up);
 }
 
+void vswitch_port_set_carrier(struct vswitch_port *port, bool carrier)
+{
+	if (port->no_carrier == !carrier)
+		return;
+	port->no_carrier = !carrier;
+	update(port);
+}
+
 bool vswitch_port_link(const struct vswitch_port *port)
 {
-	return port->up;
+	return port->up && !port->no_carrier;
 }
 
 /* Counters. */

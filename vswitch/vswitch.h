@@ -175,6 +175,7 @@ int vswitch_port_set_mac(struct vswitch_port *port, const uint8_t mac[6]) __attr
 void vswitch_port_allow_mac_spoofing(struct vswitch_port *port, bool allow);
 /* Administrative link of the port; a port that is down neither takes nor gives frames. */
 void vswitch_port_set_link(struct vswitch_port *port, bool up);
+/* Whether frames could pass: administratively up, and its NIC, if it has one, does not say that its wire is dead. */
 bool vswitch_port_link(const struct vswitch_port *port);
 
 /*
