@@ -478,7 +478,7 @@ static void count_entry(void *cookie, const struct vswitch_fdb_entry *e)
 
 static void table_can_be_seen(void)
 {
-	unsigned counts[2] = { 0, 0 };
+	unsigned counts[VSWITCH_FDB_KINDS] = { 0 };
 	struct vswitch_fdb_stats s;
 
 	begin();

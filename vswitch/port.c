@@ -194,6 +194,20 @@ static const char *const drop_names[VSWITCH_DROPS] = {
 	[VSWITCH_DROP_RING_FULL] = "ring-full",
 	[VSWITCH_DROP_UPLINK_FULL] = "uplink-full",
 	[VSWITCH_DROP_EXTENSION] = "extension",
+	[VSWITCH_DROP_VLAN_IN] = "vlan-in",
+	[VSWITCH_DROP_VLAN_OUT] = "vlan-out",
+	[VSWITCH_DROP_ISOLATION] = "isolation",
+	[VSWITCH_DROP_STORM] = "storm",
+	[VSWITCH_DROP_BPDU_GUARD] = "bpdu-guard",
+	[VSWITCH_DROP_ROUTER_GUARD] = "router-guard",
+	[VSWITCH_DROP_DHCP_GUARD] = "dhcp-guard",
+	[VSWITCH_DROP_ACL_IN] = "acl-in",
+	[VSWITCH_DROP_ACL_OUT] = "acl-out",
+	[VSWITCH_DROP_IP_SPOOFED] = "ip-spoofed",
+	[VSWITCH_DROP_IP_LIMIT] = "ip-limit",
+	[VSWITCH_DROP_MIRROR] = "mirror",
+	[VSWITCH_DROP_RATE_LIMIT] = "rate-limit",
+	[VSWITCH_DROP_QUEUE_FULL] = "queue-full",
 };
 
 const char *vswitch_drop_name(enum vswitch_drop reason)

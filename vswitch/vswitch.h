@@ -20,6 +20,7 @@
 
 #include "base/loop.h"
 #include "vswitch/capture.h"
+#include "vswitch/policy.h"
 
 struct vswitch;
 struct vswitch_port;
@@ -210,6 +211,20 @@ enum vswitch_drop {
 	VSWITCH_DROP_RING_FULL,		/* … or no room in its ring */
 	VSWITCH_DROP_UPLINK_FULL,	/* the tap or socket takes no more */
 	VSWITCH_DROP_EXTENSION,		/* an extension dropped it */
+	VSWITCH_DROP_VLAN_IN,		/* the source port may not send in the frame's VLAN */
+	VSWITCH_DROP_VLAN_OUT,		/* the receiving port is not in it */
+	VSWITCH_DROP_ISOLATION,		/* both ports are isolated */
+	VSWITCH_DROP_STORM,		/* beyond the storm limit */
+	VSWITCH_DROP_BPDU_GUARD,	/* a spanning tree frame, or the port is blocked for one */
+	VSWITCH_DROP_ROUTER_GUARD,
+	VSWITCH_DROP_DHCP_GUARD,
+	VSWITCH_DROP_ACL_IN,
+	VSWITCH_DROP_ACL_OUT,
+	VSWITCH_DROP_IP_SPOOFED,
+	VSWITCH_DROP_IP_LIMIT,		/* one IP address more than the port may have */
+	VSWITCH_DROP_MIRROR,		/* a copy for a mirror's destination that has no room to spare */
+	VSWITCH_DROP_RATE_LIMIT,
+	VSWITCH_DROP_QUEUE_FULL,	/* the bandwidth policy's queue */
 	VSWITCH_DROPS			/* how many there are */
 };
 const char *vswitch_drop_name(enum vswitch_drop reason);	/* "no-buffer" */
@@ -242,7 +257,13 @@ struct vswitch_port_stats {
 void vswitch_port_stats(const struct vswitch_port *port, struct vswitch_port_stats *out);
 
 /* The forwarding table; visit() for each entry. age_s of static ones is 0. */
-enum vswitch_fdb_kind { VSWITCH_FDB_STATIC, VSWITCH_FDB_LEARNED };
+enum vswitch_fdb_kind {
+	VSWITCH_FDB_STATIC,		/* a guest's NIC, on any VLAN of its port */
+	VSWITCH_FDB_LEARNED,
+	VSWITCH_FDB_SELF,		/* the host's */
+	VSWITCH_FDB_MGMT,		/* an administrator's */
+	VSWITCH_FDB_KINDS
+};
 struct vswitch_fdb_entry {
 	uint8_t mac[6];
 	uint16_t vlan;
