@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The API as a table: every method of the control socket with its parameters, its result and a phrase for each, every
+ * notification, and the fields that they share with the configuration file. The dispatcher checks requests by it;
+ * `hvnetd --print-schema` and `--print-api` print it (JSON Schema, and the reference of hvnetd(8)); tests check results by it.
+ *
+ * Rows are in api_*.c, handlers in methods_*.c. A handler runs on the worker's loop, between batches of frames, so it does
+ * a bounded amount of work: lists come in pages (limit, offset), the steps of a large change are spread over rounds of
+ * the loop (change.h), files are written by a thread (store.h), and what waits for somebody else is a job (job.h).
+ *
+ * The table is constant; any thread.
+ */
+#ifndef HVNETD_API_H
+#define HVNETD_API_H
+
+#include "hvnetd/names.h"
+#include "hvnetd/rpc.h"
+#include "hvnetd/schema.h"
+
+enum {
+	API_PAGE = 100,			/* our policy: rows of a list unless limit says otherwise … */
+	API_PAGE_MAX = 1000,		/* … and at most */
+	API_VLAN_LIST_BYTES = 255,
+	API_ADDRESSES_MAX = 32,		/* our policy: of one port's address guard */
+	API_TRANSACTION_MAX = 4096,	/* our policy: calls of one transaction */
+};
+
+/* For rows: name, whether it is needed (NEED or MAY), bounds, phrase. */
+#define NEED true
+#define MAY false
+#define F_STRING(n, need, lo, hi, t) { .name = n, .text = t, .kind = FIELD_STRING, .required = need, .min = lo, .max = hi }
+#define F_NAME(n, need, t) F_STRING(n, need, 1, HVNETD_NAME_BYTES - 1, t)
+#define F_REFERENCE(n, need, t) F_STRING(n, need, 1, 2 * HVNETD_NAME_BYTES - 1, t)
+#define F_INT(n, need, lo, hi, t) { .name = n, .text = t, .kind = FIELD_INTEGER, .required = need, .min = lo, .max = hi }
+#define F_COUNT(n, need, t) F_INT(n, need, 0, INT64_MAX, t)
+#define F_BOOL(n, need, t) { .name = n, .text = t, .kind = FIELD_BOOLEAN, .required = need }
+#define F_ENUM(n, need, values, t) { .name = n, .text = t, .kind = FIELD_ENUM, .required = need, .names = values }
+#define F_MAC(n, need, t) { .name = n, .text = t, .kind = FIELD_MAC, .required = need }
+#define F_PREFIX(n, need, t) { .name = n, .text = t, .kind = FIELD_PREFIX, .required = need }
+#define F_OBJECT(n, need, f, t) { .name = n, .text = t, .kind = FIELD_OBJECT, .required = need, .fields = f }
+#define F_OBJECTS(n, need, hi, f, t) \
+	{ .name = n, .text = t, .kind = FIELD_ARRAY, .required = need, .max = hi, .items = FIELD_OBJECT, .fields = f }
+#define F_STRINGS(n, need, lo, hi, bytes, t) \
+	{ .name = n, .text = t, .kind = FIELD_ARRAY, .required = need, .min = lo, .max = hi, .items = FIELD_STRING, \
+	  .item_min = 1, .item_max = bytes }
+#define F_ENUMS(n, need, values, t) \
+	{ .name = n, .text = t, .kind = FIELD_ARRAY, .required = need, .min = 1, .items = FIELD_ENUM, .names = values }
+#define F_COUNTERS(n, need, t) { .name = n, .text = t, .kind = FIELD_COUNTERS, .required = need }
+#define F_ANY(n, need, t) { .name = n, .text = t, .kind = FIELD_ANY, .required = need }
+#define PAGE_PARAMS \
+	F_INT("limit", MAY, 1, API_PAGE_MAX, "rows of the answer at most; 100 unless given"), \
+	F_INT("offset", MAY, 0, INT32_MAX, "rows to pass over first")
+#define PAGE_RESULT(list, f, t) \
+	F_OBJECTS(list, NEED, API_PAGE_MAX, f, t), \
+	F_COUNT("total", NEED, "rows that there are"), \
+	F_COUNT("next_offset", MAY, "where the next page begins; absent on the last one")
+
+/* Enumerations that the handlers share with the rows. */
+extern const char *const api_switch_types[];	/* enum switch_type's order */
+extern const char *const api_uplink_kinds[];	/* enum uplink_kind's */
+extern const char *const api_policy_kinds[];
+
+/* Fields that the configuration has in common with parameters. */
+extern const struct field api_switch_config[], api_uplink_config[], api_hostnic_config[], api_port_config[], api_vm_config[],
+	api_adapter_config[], api_team_config[], api_policy[], api_acl_entry[], api_vlan[], api_bandwidth[], api_monitor[];
+extern const struct field api_config[];		/* the document of config.show and config.apply */
+
+struct rpc_group {
+	const struct rpc_method *methods;
+	size_t num_methods;
+};
+extern const struct rpc_method api_switch_methods[], api_adapter_methods[], api_port_methods[], api_system_methods[];
+extern const size_t api_num_switch_methods, api_num_adapter_methods, api_num_port_methods, api_num_system_methods;
+
+/* n-th method of the whole table in its order, NULL past the last; and by name. */
+const struct rpc_method *api_method(size_t n);
+const struct rpc_method *api_find_method(const char *name);
+
+struct api_event {
+	const char *name, *text;	/* name NULL ends the list */
+	const struct field *fields;
+};
+extern const struct api_event api_events[];
+
+/* The whole API as a JSON Schema, draft 2020-12. A new reference. */
+json_t *api_schema(void);
+/* The reference of hvnetd(8), in man(7) macros, to stdout. */
+void api_print_manual(void);
+
+#endif

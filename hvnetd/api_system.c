@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of the API: extensions, capture, counters, jobs, events, configuration, topology, transactions. */
+#include "hvnetd/api.h"
+#include "hvnetd/methods.h"
+
+static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
+static const char *const capture_points[] = { "ingress", "accepted", "egress", "dropped", NULL };
+static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
+static const char *const actions[] = { "add", "change", "delete", NULL };
+static const char *const object_kinds[] = { "switch", "uplink", "hostnic", "port", "vm", "adapter", NULL };
+static const char *const config_modes[] = { "replace", "merge", NULL };
+
+#define SWITCH F_REFERENCE("switch", NEED, "the switch")
+#define JOB F_STRING("job", NEED, 1, 64, "the job")
+
+const struct field api_config[] = {
+	F_OBJECTS("switches", MAY, 1024, api_switch_config, "switches"),
+	F_OBJECTS("uplinks", MAY, 4096, api_uplink_config, "uplinks and teams"),
+	F_OBJECTS("hostnics", MAY, 4096, api_hostnic_config, "NICs of the host"),
+	F_OBJECTS("ports", MAY, 65536, api_port_config, "ports that stay without a NIC"),
+	F_OBJECTS("vms", MAY, 4096, api_vm_config, "virtual machines"),
+	F_OBJECTS("adapters", MAY, 65536, api_adapter_config, "their adapters"),
+	FIELD_END
+};
+
+/* Parameters. */
+
+static const struct field switch_params[] = { SWITCH, PAGE_PARAMS, FIELD_END };
+static const struct field extension_list_params[] = {
+	F_REFERENCE("switch", MAY, "the switch; without it, what is installed"),
+	PAGE_PARAMS,
+	FIELD_END
+};
+static const struct field extension_params[] = {
+	SWITCH,
+	F_STRING("name", NEED, 1, 63, "the extension"),
+	FIELD_END
+};
+static const struct field extension_enable_params[] = {
+	SWITCH,
+	F_STRING("name", NEED, 1, 63, "the extension"),
+	F_STRING("argument", MAY, 0, 1024, "what it is told, e.g. a filter's expression"),
+	FIELD_END
+};
+static const struct field extension_order_params[] = {
+	SWITCH,
+	F_STRINGS("order", NEED, 0, 64, 63, "all enabled extensions, from the top of the stack to its bottom"),
+	FIELD_END
+};
+static const struct field capture_start_params[] = {
+	F_REFERENCE("switch", MAY, "all ports of this switch"),
+	F_REFERENCE("port", MAY, "this port only"),
+	F_ENUMS("points", MAY, capture_points, "where in the pipeline; ingress, egress and dropped unless given"),
+	F_STRING("filter", MAY, 1, 1024, "expression of pcap-filter(7)"),
+	F_INT("snaplen", MAY, 14, 262144, "bytes of each frame; all unless given"),
+	F_STRING("file", MAY, 1, 4095, "pcapng file that hvnetd writes; without it the frames come on this connection"),
+	F_INT("file_bytes", MAY, 4096, INT64_MAX, "begin another file after so many bytes"),
+	F_INT("files", MAY, 1, 1000, "keep so many files"),
+	FIELD_END
+};
+static const struct field capture_params[] = { F_STRING("capture", NEED, 1, 64, "the capture"), FIELD_END };
+static const struct field page_params[] = { PAGE_PARAMS, FIELD_END };
+static const struct field stats_params[] = {
+	F_REFERENCE("switch", MAY, "only the ports of this switch"),
+	F_REFERENCE("port", MAY, "only this port"),
+	F_NAME("vm", MAY, "only this VM and its adapters"),
+	PAGE_PARAMS,
+	FIELD_END
+};
+static const struct field audit_params[] = {
+	F_REFERENCE("switch", MAY, "only this switch"),
+	PAGE_PARAMS,
+	FIELD_END
+};
+static const struct field job_params[] = { JOB, FIELD_END };
+static const struct field subscribe_params[] = {
+	F_STRINGS("kinds", MAY, 1, 64, 32, "names, or \"nic.*\" for a group; all unless given"),
+	FIELD_END
+};
+static const struct field config_show_params[] = {
+	F_ENUM("kind", MAY, object_kinds, "only objects of this kind"),
+	PAGE_PARAMS,
+	FIELD_END
+};
+static const struct field config_diff_params[] = {
+	F_OBJECT("config", NEED, api_config, "the configuration to compare with"),
+	F_ENUM("mode", MAY, config_modes, "replace (the default): what it does not have would be deleted; merge: would stay"),
+	FIELD_END
+};
+static const struct field topology_params[] = {
+	F_REFERENCE("switch", MAY, "only this switch and what is on it"),
+	PAGE_PARAMS,
+	FIELD_END
+};
+static const struct field call_fields[] = {
+	F_STRING("method", NEED, 1, 64, "the method"),
+	F_ANY("params", MAY, "its parameters, an object"),
+	FIELD_END
+};
+static const struct field transaction_params[] = {
+	F_OBJECTS("calls", NEED, API_TRANSACTION_MAX, call_fields, "methods that change, in this order"),
+	FIELD_END
+};
+static const struct field no_params[] = { FIELD_END };
+
+/* Results. */
+
+static const struct field nothing[] = { FIELD_END };
+static const struct field extension_result[] = {
+	F_STRING("name", NEED, 1, 63, "the extension"),
+	F_ENUM("class", NEED, extension_classes, "what it may do"),
+	F_STRING("vendor", MAY, 0, 63, "who wrote it"),
+	F_STRING("version", MAY, 0, 31, "its version"),
+	F_STRING("text", MAY, 0, 255, "what it does"),
+	F_BOOL("enabled", MAY, "whether it takes part in the switch"),
+	F_BOOL("running", MAY, "whether its program is there"),
+	F_INT("place", MAY, 0, 64, "in the stack, from the top"),
+	F_STRING("argument", MAY, 0, 1024, "what it was told"),
+	F_COUNTERS("counters", MAY, "frames, drops and time"),
+	FIELD_END
+};
+static const struct field extensions_result[] = {
+	PAGE_RESULT("extensions", extension_result, "the extensions, from the top of the stack to its bottom"),
+	FIELD_END
+};
+static const struct field capture_result[] = {
+	F_STRING("capture", NEED, 1, 64, "the capture"),
+	F_STRING("switch", MAY, 1, 63, "the switch"),
+	F_STRING("port", MAY, 1, 2 * HVNETD_NAME_BYTES, "the port"),
+	F_STRING("file", MAY, 1, 4095, "the file"),
+	F_COUNT("frames", MAY, "captured"),
+	F_COUNT("lost", MAY, "lost for lack of room"),
+	FIELD_END
+};
+static const struct field captures_result[] = { PAGE_RESULT("captures", capture_result, "the captures"), FIELD_END };
+static const struct field stats_row[] = {
+	F_STRING("kind", NEED, 1, 16, "port, adapter, vm or switch"),
+	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "which"),
+	F_COUNTERS("counters", NEED, "every counter, those that are zero included"),
+	FIELD_END
+};
+static const struct field stats_result[] = {
+	F_COUNTERS("worker", NEED, "the loop's counters"),
+	F_COUNTERS("control", NEED, "the control socket's"),
+	PAGE_RESULT("objects", stats_row, "the objects"),
+	FIELD_END
+};
+static const struct field audit_row[] = {
+	F_NAME("switch", NEED, "the switch"),
+	F_NAME("port", MAY, "the port; absent: the sum of the switch"),
+	F_BOOL("balanced", NEED, "whether in = out + dropped + in flight"),
+	F_COUNTERS("in", NEED, "what came from the NIC, and where it went"),
+	F_COUNTERS("out", NEED, "what was for the NIC, and what became of it"),
+	FIELD_END
+};
+static const struct field audit_result[] = {
+	F_BOOL("balanced", NEED, "whether all rows are"),
+	PAGE_RESULT("rows", audit_row, "ports and switches"),
+	FIELD_END
+};
+static const struct field job_result[] = {
+	F_STRING("job", NEED, 1, 64, "the job"),
+	F_STRING("type", NEED, 1, 32, "the method that has started it"),
+	F_ENUM("state", NEED, job_states, "new, running, completed, killed (cancelled) or exception (failed)"),
+	F_INT("percent", NEED, 0, 100, "progress"),
+	F_ANY("error", MAY, "as in an answer: code, message, data"),
+	F_ANY("result", MAY, "what it has made"),
+	FIELD_END
+};
+static const struct field jobs_result[] = { PAGE_RESULT("jobs", job_result, "the jobs of the last 5 minutes"), FIELD_END };
+static const struct field subscribe_result[] = {
+	F_STRINGS("kinds", NEED, 0, 64, 32, "what is subscribed to on this connection"),
+	FIELD_END
+};
+static const struct field config_result[] = {
+	F_OBJECT("config", NEED, api_config, "the objects"),
+	F_BOOL("stored", NEED, "whether the file has it all"),
+	F_STRING("file", MAY, 1, 4095, "the file; absent: none, nothing is stored"),
+	F_COUNT("total", NEED, "objects that there are"),
+	F_COUNT("next_offset", MAY, "where the next page begins"),
+	FIELD_END
+};
+static const struct field diff_row[] = {
+	F_ENUM("action", NEED, actions, "what would be done"),
+	F_ENUM("kind", NEED, object_kinds, "to what"),
+	F_STRING("name", NEED, 1, 160, "which"),
+	F_ANY("from", MAY, "as it is"),
+	F_ANY("to", MAY, "as it would be"),
+	FIELD_END
+};
+static const struct field diff_result[] = { F_OBJECTS("changes", NEED, 131072, diff_row, "the differences"), FIELD_END };
+static const struct field node_fields[] = {
+	F_STRING("id", NEED, 1, 255, "unique in the answer"),
+	F_STRING("class", NEED, 1, 64, "class of the profile, as Msvm_SwitchPort"),
+	F_STRING("name", NEED, 1, 255, "ElementName"),
+	F_ANY("properties", NEED, "properties of the class"),
+	FIELD_END
+};
+static const struct field edge_fields[] = {
+	F_STRING("from", NEED, 1, 255, "antecedent"),
+	F_STRING("to", NEED, 1, 255, "dependent"),
+	F_STRING("class", NEED, 1, 64, "the association, as HostedAccessPoint"),
+	FIELD_END
+};
+static const struct field topology_result[] = {
+	F_OBJECTS("nodes", NEED, 16384, node_fields, "objects"),
+	F_OBJECTS("edges", NEED, 65536, edge_fields, "associations"),
+	F_COUNT("total", NEED, "switches, hosts' NICs and adapters that there are"),
+	F_COUNT("next_offset", MAY, "where the next page begins"),
+	FIELD_END
+};
+static const struct field transaction_result[] = {
+	{ .name = "results", .text = "one result per call", .kind = FIELD_ARRAY, .required = true, .max = API_TRANSACTION_MAX,
+	  .items = FIELD_ANY },
+	FIELD_END
+};
+static const struct field version_result[] = {
+	F_STRING("program", NEED, 1, 16, "hvnetd"),
+	F_STRING("version", NEED, 1, 16, "its version"),
+	F_COUNT("pid", NEED, "its process"),
+	F_STRING("runtime_dir", NEED, 1, 4096, "where sockets are"),
+	F_STRING("state_dir", MAY, 1, 4096, "where the configuration is stored"),
+	F_BOOL("tap", NEED, "whether it kept the right to make interfaces"),
+	F_BOOL("may_change", NEED, "whether you may change things"),
+	FIELD_END
+};
+
+const struct rpc_method api_system_methods[] = {
+	{ "extension.list", "extensions that are installed, or those of a switch", 0, extension_list_params, extensions_result,
+	  method_extension_list },
+	{ "extension.enable", "let an extension take part in a switch", RPC_CHANGES, extension_enable_params, extension_result,
+	  method_extension_enable },
+	{ "extension.disable", "no longer", RPC_CHANGES, extension_params, nothing, method_extension_disable },
+	{ "extension.order", "their order in the stack", RPC_CHANGES, extension_order_params, extensions_result,
+	  method_extension_order },
+	{ "extension.status", "counters of a switch's extensions", 0, switch_params, extensions_result, method_extension_status },
+	{ "capture.start", "capture frames to a file or to this connection", RPC_ACTS, capture_start_params, capture_result,
+	  method_capture_start },
+	{ "capture.stop", "end a capture", RPC_ACTS, capture_params, capture_result, method_capture_stop },
+	{ "capture.list", "captures that run", 0, page_params, captures_result, method_capture_list },
+	{ "stats.get", "every counter", 0, stats_params, stats_result, method_stats_get },
+	{ "audit", "whether in = out + dropped + in flight, port by port", 0, audit_params, audit_result, method_audit },
+	{ "job.get", "one job", 0, job_params, job_result, method_job_get },
+	{ "job.list", "the jobs", 0, page_params, jobs_result, method_job_list },
+	{ "job.cancel", "end a job, and undo what it has done", RPC_ACTS, job_params, job_result, method_job_cancel },
+	{ "event.subscribe", "be told of what happens, on this connection", 0, subscribe_params, subscribe_result,
+	  method_event_subscribe },
+	{ "event.unsubscribe", "no longer", 0, no_params, nothing, method_event_unsubscribe },
+	{ "config.show", "the configuration", 0, config_show_params, config_result, method_config_show },
+	{ "config.diff", "what config.apply would do", 0, config_diff_params, diff_result, method_config_diff },
+	{ "config.apply", "make the configuration so", RPC_CHANGES, config_diff_params, diff_result, method_config_apply },
+	{ "topology", "objects and associations of the Virtual Networking Profile", 0, topology_params, topology_result,
+	  method_topology },
+	{ "transaction", "several changes, all or none", RPC_CHANGES | RPC_OUTER, transaction_params, transaction_result,
+	  method_transaction },
+	{ "version", "the daemon's version", 0, no_params, version_result, method_version },
+};
+const size_t api_num_system_methods = sizeof(api_system_methods) / sizeof(api_system_methods[0]);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The handlers behind the API's rows (api.h): what a request's parameters mean. On the worker's loop. */
+#ifndef HVNETD_METHODS_H
+#define HVNETD_METHODS_H
+
+#include <jansson.h>
+
+struct rpc_call;
+
+json_t *method_switch_create(struct rpc_call *call);
+json_t *method_switch_delete(struct rpc_call *call);
+json_t *method_switch_list(struct rpc_call *call);
+json_t *method_switch_get(struct rpc_call *call);
+json_t *method_switch_set(struct rpc_call *call);
+
+json_t *method_uplink_bind(struct rpc_call *call);
+json_t *method_uplink_unbind(struct rpc_call *call);
+json_t *method_uplink_list(struct rpc_call *call);
+
+json_t *method_hostnic_add(struct rpc_call *call);
+json_t *method_hostnic_del(struct rpc_call *call);
+json_t *method_hostnic_list(struct rpc_call *call);
+
+json_t *method_interface_list(struct rpc_call *call);
+
+json_t *method_team_set(struct rpc_call *call);
+json_t *method_team_member_add(struct rpc_call *call);
+json_t *method_team_member_del(struct rpc_call *call);
+json_t *method_team_member_set(struct rpc_call *call);
+
+json_t *method_vm_add(struct rpc_call *call);
+json_t *method_vm_del(struct rpc_call *call);
+json_t *method_vm_list(struct rpc_call *call);
+
+json_t *method_adapter_add(struct rpc_call *call);
+json_t *method_adapter_del(struct rpc_call *call);
+json_t *method_adapter_set(struct rpc_call *call);
+json_t *method_adapter_connect(struct rpc_call *call);
+json_t *method_adapter_disconnect(struct rpc_call *call);
+json_t *method_adapter_list(struct rpc_call *call);
+json_t *method_adapter_get(struct rpc_call *call);
+
+json_t *method_port_create(struct rpc_call *call);
+json_t *method_port_delete(struct rpc_call *call);
+json_t *method_port_set(struct rpc_call *call);
+json_t *method_port_list(struct rpc_call *call);
+json_t *method_port_get(struct rpc_call *call);
+json_t *method_port_validate(struct rpc_call *call);
+json_t *method_port_connect(struct rpc_call *call);
+json_t *method_port_disconnect(struct rpc_call *call);
+
+json_t *method_policy_set(struct rpc_call *call);
+json_t *method_policy_get(struct rpc_call *call);
+json_t *method_policy_clear(struct rpc_call *call);
+
+json_t *method_vlan_set(struct rpc_call *call);
+
+json_t *method_acl_add(struct rpc_call *call);
+json_t *method_acl_del(struct rpc_call *call);
+json_t *method_acl_list(struct rpc_call *call);
+json_t *method_acl_meter(struct rpc_call *call);
+
+json_t *method_fdb_list(struct rpc_call *call);
+json_t *method_fdb_add(struct rpc_call *call);
+json_t *method_fdb_del(struct rpc_call *call);
+json_t *method_fdb_flush(struct rpc_call *call);
+
+json_t *method_extension_list(struct rpc_call *call);
+json_t *method_extension_enable(struct rpc_call *call);
+json_t *method_extension_disable(struct rpc_call *call);
+json_t *method_extension_order(struct rpc_call *call);
+json_t *method_extension_status(struct rpc_call *call);
+
+json_t *method_capture_start(struct rpc_call *call);
+json_t *method_capture_stop(struct rpc_call *call);
+json_t *method_capture_list(struct rpc_call *call);
+
+json_t *method_stats_get(struct rpc_call *call);
+
+json_t *method_audit(struct rpc_call *call);
+
+json_t *method_job_get(struct rpc_call *call);
+json_t *method_job_list(struct rpc_call *call);
+json_t *method_job_cancel(struct rpc_call *call);
+
+json_t *method_event_subscribe(struct rpc_call *call);
+json_t *method_event_unsubscribe(struct rpc_call *call);
+
+json_t *method_config_show(struct rpc_call *call);
+json_t *method_config_diff(struct rpc_call *call);
+json_t *method_config_apply(struct rpc_call *call);
+
+json_t *method_topology(struct rpc_call *call);
+
+json_t *method_transaction(struct rpc_call *call);
+
+json_t *method_version(struct rpc_call *call);
+
+#endif
