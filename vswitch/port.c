@@ -194,6 +194,7 @@ static const char *const drop_names[VSWITCH_DROPS] = {
 	[VSWITCH_DROP_RING_FULL] = "ring-full",
 	[VSWITCH_DROP_UPLINK_FULL] = "uplink-full",
 	[VSWITCH_DROP_EXTENSION] = "extension",
+	[VSWITCH_DROP_FLUSHED] = "flushed",
 	[VSWITCH_DROP_VLAN_IN] = "vlan-in",
 	[VSWITCH_DROP_VLAN_OUT] = "vlan-out",
 	[VSWITCH_DROP_ISOLATION] = "isolation",

@@ -20,82 +20,18 @@
 
 #include "base/loop.h"
 #include "vswitch/capture.h"
+#include "vswitch/extension.h"
 #include "vswitch/policy.h"
 
 struct vswitch;
 struct vswitch_port;
 
-enum {
-	VSWITCH_BATCH = 32,		/* frames per call, at most (measured: VPP and DPDK use 32 … 256; our policy) */
-	VSWITCH_HEAD_BYTES = 128,	/* Ethernet 14 + IPv6 40 + TCP 60 and then some */
-	VSWITCH_FRAME_MAX_BYTES = 65535 + 18,
-	VSWITCH_PORT_NAME_BYTES = 64,
-};
-
-/* ---- frames ---- */
-
-enum vswitch_offload_flags {
-	VSWITCH_CSUM_PARTIAL = 1,	/* checksum from csum_start to the end is still to be stored at csum_offset;
-					   the field holds the pseudo-header's sum, length included (virtio_net_hdr's NEEDS_CSUM) */
-	VSWITCH_CSUM_VALID = 2,		/* transport checksum known to be good */
-	VSWITCH_IP_CSUM_NEEDED = 4,	/* the IPv4 header's checksum is still to be computed */
-	VSWITCH_VLAN = 8,		/* vlan_tci is valid; the frame's bytes hold no tag */
-	VSWITCH_HASH = 16,		/* hash is valid */
-};
-
-enum vswitch_gso {
-	VSWITCH_GSO_NONE,
-	VSWITCH_GSO_TCPV4,
-	VSWITCH_GSO_TCPV6,
-	VSWITCH_GSO_UDP,		/* each segment a datagram of its own (USO), IPv4 or IPv6; no receiver takes it as it is */
-};
-
-struct vswitch_offload {
-	uint8_t flags;			/* enum vswitch_offload_flags */
-	uint8_t gso;			/* enum vswitch_gso */
-	uint16_t gso_size;		/* payload bytes per segment (MSS) */
-	uint16_t header_bytes;		/* Ethernet + IP + transport, for segmentation */
-	uint16_t csum_start;		/* from the frame's first byte */
-	uint16_t csum_offset;		/* from csum_start */
-	uint16_t vlan_tci;		/* priority 15-13, DEI 12, VLAN id 11-0 */
-	uint32_t hash;
-};
-
-/*
- * A frame on its way: the first bytes in head[], copied out of the sender's memory, the rest where it lies. Only head[] is
- * ever interpreted; segs may point into guest memory that changes while it is read. No FCS.
- * head_bytes is at least min(len, 18) (Ethernet and a tag), at least all headers of a frame with an offload, and the
- * whole frame if it fits.
- *
- * What the switch makes of it at ingress: an 802.1Q tag in the bytes moves to offload.vlan_tci; VSWITCH_IP_CSUM_NEEDED
- * is done; of a frame with gso, csum_start, csum_offset, header_bytes, the IP length and the partial checksum are
- * derived anew from its headers (which must be Ethernet II, IPv4 or IPv6 and TCP or UDP), so a sender need only set gso
- * and gso_size.
- */
-struct vswitch_frame {
-	uint32_t len;			/* bytes of the whole frame, 14 … VSWITCH_FRAME_MAX_BYTES */
-	uint16_t head_bytes;
-	uint16_t nsegs;
-	uint32_t source;		/* the switch's: id of the port that it came from, set at ingress; 0: of none */
-	uint16_t vlan;			/* the switch's: the VLAN that it is in, 0: none, set at ingress */
-	uint8_t member;			/* of an external NIC that is a team: 1 … 32, at input the member that it came from,
-					   at deliver() the one to leave by; 0: none, or the team chooses */
-	const struct iovec *segs;	/* borrowed for the call */
-	struct vswitch_offload offload;
-	uint8_t head[VSWITCH_HEAD_BYTES];
-};
+/* ---- frames (extension.h) ---- */
 
 /* Copies the frame's bytes [off, off + n) to dst; the range lies inside the frame. */
 void vswitch_frame_copy(const struct vswitch_frame *f, uint32_t off, void *dst, uint32_t n);
 
 /* ---- NICs: what is plugged into a port ---- */
-
-enum vswitch_nic_kind {
-	VSWITCH_NIC_SYNTHETIC,		/* guest, NetVSP */
-	VSWITCH_NIC_EMULATED,		/* guest, 8254x */
-	VSWITCH_NIC_INTERNAL,		/* the host's own */
-	VSWITCH_NIC_EXTERNAL,		/* the wire, NAT, a neighbour switch */
-};
 
 /* What a NIC takes as it is; for the rest the switch computes checksums and segments before it delivers. */
 enum vswitch_nic_caps {
@@ -121,6 +57,8 @@ struct vswitch_nic_ops {
 	 * port's end (false, if it was up; the NIC is off the port by then). Called from within these functions. May be NULL.
 	 */
 	void (*link)(void *opaque, bool up);
+	/* A request from the switch or an extension; what it does not know it answers with -EOPNOTSUPP. May be NULL. */
+	int (*request)(void *opaque, struct vswitch_request *r);
 };
 
 struct vswitch_nic {
@@ -151,10 +89,10 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 void vswitch_destroy(struct vswitch *sw);
 const char *vswitch_name(const struct vswitch *sw);
 
-/* A port without a NIC. name is unique in the switch (-EEXIST); copied. id > 0, unique in the switch, never reused. */
+/* vswitch_port_create_as() with nothing but a name. */
 int vswitch_port_create(struct vswitch *sw, const char *name, struct vswitch_port **out)
 	__attribute__((warn_unused_result));
-/* Disconnects first if need be. NULL is fine. */
+/* The whole way back at once, whatever state it is in; flushes. NULL is fine. */
 void vswitch_port_destroy(struct vswitch_port *port);
 uint32_t vswitch_port_id(const struct vswitch_port *port);
 const char *vswitch_port_name(const struct vswitch_port *port);
@@ -164,9 +102,81 @@ const struct vswitch_nic *vswitch_port_nic(const struct vswitch_port *port);
 /* Ports in order of id: first with prev NULL; NULL after the last. */
 struct vswitch_port *vswitch_next_port(struct vswitch *sw, struct vswitch_port *prev);
 
+/* ---- life cycle: enum vswitch_port_state and enum vswitch_nic_state in extension.h ---- */
+
 /*
- * Plugs a NIC in (borrowed until disconnect). -EBUSY: the port has one. -EADDRINUSE: the MAC is on another port.
- * -EINVAL: the MAC is a group address, or zero on a NIC that is not external.
+ * The whole way of a NIC, each step told to the enabled extensions in their order:
+ *	vswitch_port_create_as() -> policies -> vswitch_nic_create() -> vswitch_nic_connect() -> frames ->
+ *	vswitch_nic_disconnect() -> vswitch_nic_delete() -> vswitch_port_delete()
+ * Creating may be refused by an extension: -ECANCELED, nothing is left, vswitch_refusal() says who and why. Everything else
+ * cannot. -EINVAL: not in this state. None of this from within deliver(), except vswitch_port_disconnect().
+ *
+ * Deleting waits until nothing refers to the NIC or port any more (frames that extensions hold, references that they took),
+ * for VSWITCH_DRAIN_MS at most; then what is left is flushed, counted (VSWITCH_DROP_FLUSHED, struct vswitch_extension_stats).
+ */
+enum { VSWITCH_DRAIN_MS = 1000 };	/* our policy */
+
+struct vswitch_port_config {
+	const char *name;		/* unique in the switch; copied, as all these */
+	const char *friendly_name;	/* NULL: as name */
+	enum vswitch_port_type type;
+	bool validation;		/* only checks a configuration: no NIC, nothing reserved */
+};
+/* A port without a NIC. -EEXIST: the name. -ECANCELED: an extension refuses. id > 0, unique in the switch, never reused. */
+int vswitch_port_create_as(struct vswitch *sw, const struct vswitch_port_config *config, struct vswitch_port **out)
+	__attribute__((warn_unused_result));
+/* Another friendly name (PORT_UPDATED). */
+int vswitch_port_updated(struct vswitch_port *port, const char *friendly_name) __attribute__((warn_unused_result));
+/*
+ * Tears the port down, then deletes it; its NICs must have been deleted (-EBUSY). 0: it is gone already. -EINPROGRESS: it is
+ * not for the caller any more; deleted() (may be NULL) comes from the loop when it is gone.
+ */
+int vswitch_port_delete(struct vswitch_port *port, void (*deleted)(void *cookie), void *cookie);
+void vswitch_port_info(const struct vswitch_port *port, struct vswitch_port_info *out);
+
+/* What extensions are told about a NIC beside the device; texts may be NULL, all copied. */
+struct vswitch_nic_config {
+	const char *name, *friendly_name, *vm_name, *vm_id;
+	uint32_t mtu;			/* 0: from the device, or 1500 */
+	uint32_t interface;
+	uint16_t numa_node;
+	bool initializing;		/* extensions may lower the MTU: see vswitch_nic_info() */
+	enum vswitch_nic_kind kind;	/* of members; index 0 has the device's */
+	uint8_t mac[6];			/* … as well */
+};
+/*
+ * index 0: the port's NIC, with its device (borrowed until it is deleted). index 1 … VSWITCH_MEMBERS: a member of the team that an
+ * external port's NIC is, without a device of its own (NULL): nobody may refuse it. config may be NULL.
+ * -EBUSY: there is one. -EADDRINUSE: the MAC is on another port. -EINVAL: the MAC is a group address, or zero on a NIC that is
+ * not external; index or state.
+ */
+int vswitch_nic_create(struct vswitch_port *port, uint8_t index, const struct vswitch_nic *device,
+		       const struct vswitch_nic_config *config) __attribute__((warn_unused_result));
+/* From here on frames pass. -EADDRINUSE as above: somebody else took the address meanwhile. */
+int vswitch_nic_connect(struct vswitch_port *port, uint8_t index) __attribute__((warn_unused_result));
+/* From here on the device is not called any more, and nothing new is taken. */
+int vswitch_nic_disconnect(struct vswitch_port *port, uint8_t index);
+/* NIC created or disconnected. 0: gone already. -EINPROGRESS: deleted() comes from the loop. */
+int vswitch_nic_delete(struct vswitch_port *port, uint8_t index, void (*deleted)(void *cookie), void *cookie);
+/* What changed of a connected NIC (NIC_UPDATED): those of config that are set; current_mac only by vswitch_port_set_mac(). */
+int vswitch_nic_updated(struct vswitch_port *port, uint8_t index, const struct vswitch_nic_config *config, bool vf_assigned)
+	__attribute__((warn_unused_result));
+/* Something to tell the extensions that is no step of the NIC's life; the switch itself reports links: */
+enum { VSWITCH_STATUS_LINK = 1 };	/* data: one byte, 1: up */
+void vswitch_nic_status(struct vswitch_port *port, uint8_t index, uint32_t code, const void *data, uint32_t bytes);
+/* False: there is no such NIC. */
+bool vswitch_nic_info(const struct vswitch_port *port, uint8_t index, struct vswitch_nic_info *out);
+
+/* Who refused last, and why. */
+struct vswitch_refusal {
+	char extension[VSWITCH_NAME_BYTES];
+	char reason[VSWITCH_REFUSAL_BYTES];	/* may be empty */
+};
+const struct vswitch_refusal *vswitch_refusal(const struct vswitch *sw);
+
+/*
+ * The convenient pair for index 0: create and connect; disconnect and delete, at once: extensions are asked to give up what they hold,
+ * and what they do not is flushed. Errors as of the steps. Disconnect without a NIC is fine.
  */
 int vswitch_port_connect(struct vswitch_port *port, const struct vswitch_nic *nic) __attribute__((warn_unused_result));
 void vswitch_port_disconnect(struct vswitch_port *port);
@@ -211,6 +221,7 @@ enum vswitch_drop {
 	VSWITCH_DROP_RING_FULL,		/* … or no room in its ring */
 	VSWITCH_DROP_UPLINK_FULL,	/* the tap or socket takes no more */
 	VSWITCH_DROP_EXTENSION,		/* an extension dropped it */
+	VSWITCH_DROP_FLUSHED,		/* an extension held it for too long, or when it had to give it up */
 	VSWITCH_DROP_VLAN_IN,		/* the source port may not send in the frame's VLAN */
 	VSWITCH_DROP_VLAN_OUT,		/* the receiving port is not in it */
 	VSWITCH_DROP_ISOLATION,		/* both ports are isolated */
@@ -234,10 +245,10 @@ void vswitch_port_drop(struct vswitch_port *port, enum vswitch_drop reason, unsi
 
 /*
  * What was sent by the port's NIC ends in one of two ways, what is handed to it in one of two as well:
- *	in_frames = forwarded + sum(in_dropped)
+ *	in_frames + injected = forwarded + sum(in_dropped) + held
  *	offered + segments = out_frames + sum(out_dropped)
  * and over all ports that a switch ever had, sum(copies) = sum(offered). Hence, for a switch,
- *	in + (copies - forwarded) + segments = out + dropped
+ *	in + injected + (copies - forwarded) + segments = out + dropped + held
  * where copies - forwarded is what flooding added and segments what segmentation added.
  */
 struct vswitch_port_stats {
@@ -246,6 +257,8 @@ struct vswitch_port_stats {
 	uint64_t out_bytes;		/* of all delivered frames, also of those that the NIC then dropped */
 	uint64_t in_dropped[VSWITCH_DROPS];	/* frames of this port that went nowhere */
 	uint64_t out_dropped[VSWITCH_DROPS];	/* frames for this port that it did not take */
+	uint64_t injected;		/* by extensions, on behalf of this port */
+	uint64_t held;			/* frames of this port that extensions hold now */
 	uint64_t forwarded;		/* frames of this port that were sent to at least one port */
 	uint64_t copies;		/* … and to how many ports, added up */
 	uint64_t flooded;		/* frames of this port that were sent to several */
@@ -255,6 +268,8 @@ struct vswitch_port_stats {
 	uint64_t stalls;		/* times that it did so for longer than the bound */
 };
 void vswitch_port_stats(const struct vswitch_port *port, struct vswitch_port_stats *out);
+/* … of port 0: what extensions originated. */
+void vswitch_originated_stats(const struct vswitch *sw, struct vswitch_port_stats *out);
 
 /* The forwarding table; visit() for each entry. age_s of static ones is 0. */
 enum vswitch_fdb_kind {
