@@ -208,7 +208,8 @@ static const char *const drop_names[VSWITCH_DROPS] = {
 	[VSWITCH_DROP_IP_LIMIT] = "ip-limit",
 	[VSWITCH_DROP_MIRROR] = "mirror",
 	[VSWITCH_DROP_RATE_LIMIT] = "rate-limit",
-	[VSWITCH_DROP_QUEUE_FULL] = "queue-full",
+	[VSWITCH_DROP_FRAGMENT] = "fragment",
+	[VSWITCH_DROP_BAD_HEADERS] = "bad-headers",
 };
 
 const char *vswitch_drop_name(enum vswitch_drop reason)

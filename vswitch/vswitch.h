@@ -19,6 +19,8 @@
 #include <sys/uio.h>
 
 #include "base/loop.h"
+#include "vswitch/acl.h"
+#include "vswitch/bandwidth.h"
 #include "vswitch/capture.h"
 #include "vswitch/extension.h"
 #include "vswitch/policy.h"
@@ -235,7 +237,8 @@ enum vswitch_drop {
 	VSWITCH_DROP_IP_LIMIT,		/* one IP address more than the port may have */
 	VSWITCH_DROP_MIRROR,		/* a copy for a mirror's destination that has no room to spare */
 	VSWITCH_DROP_RATE_LIMIT,
-	VSWITCH_DROP_QUEUE_FULL,	/* the bandwidth policy's queue */
+	VSWITCH_DROP_FRAGMENT,		/* an IP fragment without ports, or one that would overwrite them, where an ACL needs them */
+	VSWITCH_DROP_BAD_HEADERS,	/* IP headers that an ACL cannot follow */
 	VSWITCH_DROPS			/* how many there are */
 };
 const char *vswitch_drop_name(enum vswitch_drop reason);	/* "no-buffer" */
