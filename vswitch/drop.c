@@ -8,16 +8,16 @@
 
 void drop_in(struct vswitch_port *from, const struct vswitch_frame *f, enum vswitch_drop reason, const char *rule)
 {
-	(void)f;
-	(void)rule;
 	from->stats.in_dropped[reason]++;
+	if (from->watch & VSWITCH_CAPTURE_DROPPED)
+		capture_drop(from, VSWITCH_CAPTURE_IN, f, 1, reason, rule);
 }
 
 void drop_out(struct vswitch_port *to, const struct vswitch_frame *f, unsigned n, enum vswitch_drop reason,
 	      const char *rule)
 {
-	(void)f;
-	(void)rule;
 	to->stats.out_dropped[reason] += n;
 	to->last_drop = reason;
+	if (to->watch & VSWITCH_CAPTURE_DROPPED)
+		capture_drop(to, VSWITCH_CAPTURE_OUT, f, n, reason, rule);
 }

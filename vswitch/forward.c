@@ -263,6 +263,8 @@ void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *cons
 		bytes += frames[i]->len;
 	to->stats.out_frames += n;
 	to->stats.out_bytes += bytes;
+	if (unlikely(to->watch & VSWITCH_CAPTURE_EGRESS))
+		capture_frames(to, VSWITCH_CAPTURE_EGRESS, frames, all_of(n));
 	to->nic->ops->deliver(to->nic->opaque, frames, n);
 }
 
@@ -335,10 +337,15 @@ static bool finish(struct vswitch_port *p)
 /* What of the batch goes on to the decision: each step clears the bits of what it drops. */
 static uint32_t steps_ingress(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n)
 {
-	uint32_t keep = admit_all(p, frames, n);
+	uint32_t keep;
 
+	if (unlikely(p->watch & VSWITCH_CAPTURE_INGRESS))
+		capture_frames(p, VSWITCH_CAPTURE_INGRESS, (const struct vswitch_frame *const *)frames, all_of(n));
+	keep = admit_all(p, frames, n);
 	if (unlikely(!TAILQ_EMPTY(&p->sw->extensions)))
 		keep = extensions_ingress(p, frames, n, keep);
+	if (unlikely(p->watch & VSWITCH_CAPTURE_ACCEPTED))
+		capture_frames(p, VSWITCH_CAPTURE_ACCEPTED, (const struct vswitch_frame *const *)frames, keep);
 	return keep;
 }
 

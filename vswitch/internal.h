@@ -44,6 +44,7 @@ struct vswitch_port {
 	bool congested, stalled;	/* as a receiver */
 	bool pending_unicast;		/* of the current batch, some frame is for this port alone */
 	bool involved;			/* in the current batch */
+	uint8_t watch;			/* enum vswitch_capture_point: where captures want this port's frames */
 	uint8_t num_pending;
 	struct vswitch_port *next_involved;
 	struct vswitch_frame *pending[VSWITCH_BATCH];	/* of the current batch, in order */
@@ -62,6 +63,7 @@ struct vswitch_port {
 	struct hv_timer pause_timer;
 	uint64_t pause_deadline_ns;	/* 0: nobody waits in this congestion */
 
+	SLIST_HEAD(, capture_tap) taps;	/* of the captures that include this port */
 	TAILQ_ENTRY(vswitch_port) link;
 	uint32_t id;
 	bool up;			/* as the administrator wants it */
@@ -78,11 +80,13 @@ struct extension {
 TAILQ_HEAD(extensions, extension);
 
 struct scratch;				/* egress.c */
+struct capture_tap;			/* capture.c */
 
 struct vswitch {
 	struct fdb fdb;
 	TAILQ_HEAD(vswitch_ports, vswitch_port) ports;	/* by id */
 	struct extensions extensions;	/* in order of attachment */
+	TAILQ_HEAD(, vswitch_capture) captures;
 	struct vswitch_port *involved;	/* receivers of the current batch */
 	struct vswitch_port **involved_tail;
 	struct scratch *scratch;	/* owned */
@@ -113,6 +117,17 @@ void drop_out(struct vswitch_port *to, const struct vswitch_frame *f, unsigned n
 
 /* port.c: the NIC itself has a link from now on, or none; true when it is plugged in. Whatever the administrator wants. */
 void vswitch_port_set_carrier(struct vswitch_port *port, bool carrier);
+
+/* capture.c: called where a port's watch has the point's bit. */
+/* The frames whose bits are in which pass the point. */
+void capture_frames(struct vswitch_port *port, enum vswitch_capture_point point,
+		    const struct vswitch_frame *const *frames, uint32_t which);
+/* A frame, or n segments of it, ends at the port. */
+void capture_drop(struct vswitch_port *port, enum vswitch_capture_direction direction, const struct vswitch_frame *f,
+		  unsigned n, enum vswitch_drop reason, const char *rule);
+/* Of each port, at its beginning and its end. */
+void capture_port_created(struct vswitch_port *port);
+void capture_port_gone(struct vswitch_port *port);
 
 /* forward.c */
 /* Hands n frames that the NIC takes as they are to it. */

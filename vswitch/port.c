@@ -30,6 +30,7 @@ int vswitch_port_create(struct vswitch *sw, const char *name, struct vswitch_por
 	fdb_owner_init(&p->learned);
 	congestion_init(p);
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
+	capture_port_created(p);
 	*out = p;
 	return 0;
 }
@@ -40,6 +41,7 @@ void vswitch_port_destroy(struct vswitch_port *port)
 		return;
 	assert(!port->sw->busy);
 	vswitch_port_disconnect(port);
+	capture_port_gone(port);
 	TAILQ_REMOVE(&port->sw->ports, port, link);
 	free(port);
 }

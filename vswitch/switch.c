@@ -100,6 +100,7 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 	sw->tick.fire = tick;
 	TAILQ_INIT(&sw->ports);
 	TAILQ_INIT(&sw->extensions);
+	TAILQ_INIT(&sw->captures);
 	ret = fdb_init(&sw->fdb, config->max_learned ? config->max_learned : DEFAULT_LEARNED, ageing_s);
 	if (!ret) {
 		sw->scratch = scratch_create();
@@ -119,7 +120,7 @@ void vswitch_destroy(struct vswitch *sw)
 
 	if (!sw)
 		return;
-	assert(TAILQ_EMPTY(&sw->ports));
+	assert(TAILQ_EMPTY(&sw->ports) && TAILQ_EMPTY(&sw->captures));
 	while ((e = TAILQ_FIRST(&sw->extensions)))
 		vswitch_extension_detach(sw, e->ops, e->opaque);
 	if (sw->tick.loop)
