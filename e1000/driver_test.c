@@ -261,10 +261,9 @@ static void linux_comes_up(void)
 	CU_ASSERT(!(chip_read(chip, E1000_STATUS) & E1000_STATUS_LU));
 	linux_open(chip);
 	CU_ASSERT(chip->line && chip_read(chip, E1000_ICR) & E1000_INT_LSC);
-	chip_pass(chip, 4000000);
-	CU_ASSERT(!(phy_read(chip, 1) & 4) && !(phy_read(chip, 1) & 4));	/* its watchdog sees no link yet … */
-	chip_pass(chip, 20000000);
-	CU_ASSERT(chip->line && chip_read(chip, E1000_ICR) & E1000_INT_LSC);	/* … and is called again */
+	/* its watchdog comes a jiffy later, and once it has seen no link not again for 2 s, interrupt or not */
+	chip_pass(chip, 1000000);
+	CU_ASSERT(chip->line && chip_read(chip, E1000_ICR) & E1000_INT_LSC);
 	phy_read(chip, 1);
 	CU_ASSERT((phy_read(chip, 1) & 0x24) == 0x24);
 	CU_ASSERT((chip_read(chip, E1000_STATUS) & 0xc3) == 0x83);

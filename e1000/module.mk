@@ -2,4 +2,4 @@ e1000_SRCS := core.c regs.c io_bar.c reset.c eeprom.c phy.c irq.c stats.c dma.c 
 	rx.c fifo.c filter.c rx_checksum.c save.c dev.c nic.c
 e1000_USES := vfio-user vswitch base
 e1000_TESTS := chip_test.c tx_test.c tso_test.c rx_test.c irq_test.c driver_test.c hostile_test.c \
-	save_test.c nic_test.c
+	save_test.c live_test.c nic_test.c

@@ -48,6 +48,8 @@ static void on_link(void *opaque, bool up)
 
 	nic->port_up = up;
 	update_wire(nic);
+	/* A port that goes down waits for nobody any more, and is not told when there is room. */
+	e1000_core_resume(&nic->core);
 }
 
 static const struct vswitch_nic_ops ops = {

@@ -365,6 +365,37 @@ static void what_waits_stays_with_its_port(void)
 	world_end(&w);
 }
 
+static void down_and_up_in_a_pause(struct world *w, void *arg)
+{
+	struct e1000_tx_desc *tx = (void *)(w->ram.base + TX_RING);
+
+	(void)arg;
+	vswitch_port_set_congested(w->neighbour_port, true);
+	tx[0] = (struct e1000_tx_desc){ to_le64(TX_DATA), to_le32(0x0b000000 | 1000), to_le32(0) };
+	e1000_core_write(&w->nic->core, E1000_TDT, 4, 1);
+	e1000_core_poll(&w->nic->core);
+	CU_ASSERT(w->nic->core.tx.paused);
+	vswitch_port_set_link(w->port, false);
+	vswitch_port_set_congested(w->neighbour_port, false);
+	vswitch_port_set_link(w->port, true);
+}
+
+/* The switch forgets who waits when its port goes down. */
+static void a_pause_ends_with_the_port(void)
+{
+	struct world w;
+
+	world_begin(&w, E1000_82540EM, false);
+	driver_begin(&w);
+	memcpy(w.ram.base + TX_DATA, peer, 6);
+	memcpy(w.ram.base + TX_DATA + 6, mac, 6);
+	on_loop(&w, down_and_up_in_a_pause, NULL);
+	CU_ASSERT(wait_for(&w, E1000_STATUS, E1000_STATUS_LU, E1000_STATUS_LU));
+	driver_send(&w, 1);
+	CU_ASSERT(wait_for(&w, E1000_TDH, 0xffff, 2) && atomic_load(&w.got) == 2);
+	world_end(&w);
+}
+
 static void not_even_tried(struct world *w, void *arg)
 {
 	(void)arg;
@@ -545,6 +576,7 @@ static const struct hv_test tests[] = {
 	{ "reset through the I/O BAR", reset_by_io },
 	{ "the cable", the_cable },
 	{ "what waits stays with its port", what_waits_stays_with_its_port },
+	{ "a pause ends with the port", a_pause_ends_with_the_port },
 	{ "bus mastering", bus_mastering },
 	{ "a frame across two maps", across_two_maps },
 	{ "a receiver without descriptors", a_short_receiver },

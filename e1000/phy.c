@@ -2,12 +2,16 @@
 /*
  * The PHY (an M88E1011) behind MDIC, and the link.
  *
- * The partner offers everything, so what the guest advertises decides. Autonegotiation takes 15 ms: Linux' interrupt test
- * would take a link change 90 to 220 ms after its reset for one that it has caused itself, and iPXE looks after 40 ms.
+ * The partner offers everything, so what the guest advertises decides.
+ *
+ * Autonegotiation takes a millisecond. Linux looks at the link a jiffy after it has opened the NIC, which may be 2 ms after it has
+ * powered the PHY up. If there is none, it looks again after 2 s: a link interrupt cannot hasten work that is queued
+ * already. Meanwhile it queues frames, and takes those for hung as soon as it has started the transmitter. Its interrupt test
+ * would take a link change 90 to 220 ms after its reset for one that it has caused itself; iPXE looks after 40 ms.
  */
 #include "e1000/internal.h"
 
-#define AN_NS 15000000ull
+#define AN_NS 1000000ull
 
 static const struct {
 	uint16_t reset, writable;
