@@ -198,7 +198,8 @@ void frame_cursor_copy(struct frame_cursor *c, void *dst, uint32_t n);
 /* uplink.c */
 struct vswitch_uplink {
 	struct vswitch_port *port;	/* owned */
-	void (*destroy)(struct vswitch_uplink *u);	/* all but the port */
+	uint64_t (*lost)(struct vswitch_uplink *u);
+	void (*destroy)(struct vswitch_uplink *u);	/* all of it; the port's NIC is unplugged already */
 };
 
 static inline uint16_t get_be16(const uint8_t *p)

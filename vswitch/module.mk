@@ -4,3 +4,8 @@ vswitch_USES := base
 vswitch_PKGS := libpcap
 vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c invariant_test.c \
 	stream_test.c tap_test.c
+
+# Uplinks and teams.
+vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c
+vswitch_PKGS += libmnl
+vswitch_TESTS += packet_test.c

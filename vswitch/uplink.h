@@ -61,6 +61,8 @@ int vswitch_uplink_packet(struct vswitch *sw, struct hv_loop *loop, const char *
 /* Removes the port too; for a team, its members. NULL is fine. */
 void vswitch_uplink_destroy(struct vswitch_uplink *uplink);
 struct vswitch_port *vswitch_uplink_port(struct vswitch_uplink *uplink);
+/* Frames that reached the host for the uplink but never the switch: the kernel's socket buffer was full, or it had no words for them. */
+uint64_t vswitch_uplink_lost(struct vswitch_uplink *uplink);
 
 /* What could be bound, and why not; reasons as for vswitch_uplink_packet(). 0: it could be. */
 int vswitch_uplink_check(const char *interface) __attribute__((warn_unused_result));
@@ -159,6 +161,7 @@ struct vswitch_member_stats {
 	uint64_t out_dropped;
 	uint64_t in_duplicates;		/* group frames that another member is to take in, and our own that came back */
 	uint64_t in_inactive;		/* frames that came while the member took none in */
+	uint64_t in_lost;		/* as vswitch_uplink_lost() */
 	uint64_t rewritten;		/* left with the member's own source address */
 	uint64_t failures;		/* times that it stopped being usable */
 	uint64_t lacp_in, lacp_out, lacp_bad;	/* PDUs; bad: not understood */

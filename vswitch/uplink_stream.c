@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The uplink over a stream socket.
+ * The wire that is a stream socket.
  *
  * From the peer: one large recv() per wake-up, then the whole frames in it go to the switch in
  * batches, head copied, the rest where it was received. A switch that says "pause" stops that in
@@ -8,10 +8,9 @@
  *
  * To the peer: one sendmsg() per batch, from where the frames lie. What the socket does not take is
  * copied into a bounded buffer, which goes first from then on. While that is more than half full
- * the port is congested; when it is full, frames are dropped.
+ * the wire is congested; when it is full, frames are dropped.
  *
- * The end (the peer closed, an error, a bad length) is found in the middle of other work. It takes
- * the link down and starts a timer that is due at once, from which gone() is called.
+ * The buffer begins with the rest of a frame that went out in part, and goes on with whole ones.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +22,7 @@
 
 #include "vswitch/internal.h"
 #include "vswitch/stream.h"
+#include "vswitch/uplink_wire.h"
 
 enum {
 	IN_BYTES = 256 * 1024,		/* our policy: one wake-up's work */
@@ -34,18 +34,11 @@ enum {
 };
 
 struct stream {
-	struct vswitch_uplink uplink;
-	struct vswitch_nic nic;
-	struct hv_loop *loop;		/* borrowed */
+	struct wire wire;
 	struct hv_watch watch;
 	struct hv_poller poller;	/* after a pause */
-	struct hv_timer end;
-	void (*gone)(void *cookie);
-	void *cookie;
-	const char *why;		/* the end's reason, for the log */
 	int fd;				/* owned */
-	int error;
-	bool paused, dead;
+	bool paused;
 
 	struct vswitch_frame frames[VSWITCH_BATCH];
 	struct vswitch_frame *batch[VSWITCH_BATCH];
@@ -53,6 +46,7 @@ struct stream {
 	size_t in_bytes, in_off;		/* received, and of that gone to the switch */
 
 	size_t out_off, out_bytes;		/* out[out_off, out_bytes) is still to be sent */
+	size_t out_rest;			/* up to here out[] is the rest of a frame */
 	uint8_t prefixes[VSWITCH_BATCH][STREAM_PREFIX_BYTES];
 	struct iovec iov[IOVECS];
 	uint8_t in[IN_BYTES];
@@ -67,29 +61,30 @@ static void set_events(struct stream *s)
 		hv_watch_modify(&s->watch, events);
 }
 
-static void die(struct stream *s, const char *why, int error)
+/* Counts what is still in the buffer as dropped. */
+static void drop_kept(struct stream *s, enum vswitch_drop reason)
 {
-	if (s->dead)
-		return;
-	s->dead = true;
-	s->why = why;
-	s->error = error;
-	s->out_off = s->out_bytes = 0;
-	hv_watch_stop(&s->watch);
-	hv_poller_stop(&s->poller);
-	vswitch_port_set_link(s->uplink.port, false);
-	if (hv_timer_arm(s->loop, &s->end, 0))
-		hv_log(HV_LOG_ERROR, "port %s: out of memory", vswitch_port_name(s->uplink.port));
+	size_t at = s->out_rest;
+	unsigned n = s->out_off < s->out_rest;
+
+	for (; at < s->out_bytes; n += at > s->out_off)
+		at += STREAM_PREFIX_BYTES + get_be32(s->out + at);
+	s->out_off = s->out_bytes = s->out_rest = 0;
+	if (n)
+		s->wire.user->dropped(s->wire.opaque, reason, n);
 }
 
-static void ended(struct hv_timer *t)
+static void die(struct stream *s, const char *why, int error)
 {
-	struct stream *s = hv_container_of(t, struct stream, end);
-
-	hv_log(HV_LOG_NOTICE, "port %s: %s%s%s", vswitch_port_name(s->uplink.port), s->why,
-	       s->error ? ": " : "", s->error ? strerror(s->error) : "");
-	if (s->gone)
-		s->gone(s->cookie);
+	if (s->wire.gone)
+		return;
+	s->wire.gone = true;
+	s->wire.link = false;
+	hv_log(HV_LOG_NOTICE, "port %s: %s%s%s", s->wire.name, why, error ? ": " : "", error ? strerror(error) : "");
+	hv_watch_stop(&s->watch);
+	hv_poller_stop(&s->poller);
+	drop_kept(s, VSWITCH_DROP_PORT_DOWN);
+	s->wire.user->changed(s->wire.opaque);
 }
 
 /* From the peer. */
@@ -116,7 +111,7 @@ static void pass_on(struct stream *s)
 	unsigned n;
 	uint32_t length;
 
-	while (status == STREAM_FRAME && !s->paused && !s->dead) {
+	while (status == STREAM_FRAME && !s->paused && !s->wire.gone) {
 		for (n = 0; n < VSWITCH_BATCH; n++) {
 			status = stream_next(s->in, s->in_bytes, VSWITCH_FRAME_MAX_BYTES, &s->in_off,
 					     &bytes, &length);
@@ -124,7 +119,7 @@ static void pass_on(struct stream *s)
 				break;
 			make_frame(s, n, bytes, length);
 		}
-		if (n && vswitch_port_input(s->uplink.port, s->batch, n))
+		if (n && s->wire.user->input(s->wire.opaque, s->batch, n))
 			s->paused = true;
 	}
 	if (status == STREAM_BROKEN)
@@ -156,7 +151,7 @@ static bool poll_after_pause(struct hv_poller *p)
 
 	if (!s->paused)
 		pass_on(s);
-	if (!s->dead) {
+	if (!s->wire.gone) {
 		hv_poller_stop(p);
 		set_events(s);
 	}
@@ -169,14 +164,14 @@ static bool poller_sleeps(struct hv_poller *p)
 	return true;
 }
 
-static void resume(void *opaque)
+static void resume(struct wire *w)
 {
-	struct stream *s = opaque;
+	struct stream *s = hv_container_of(w, struct stream, wire);
 
-	if (!s->paused || s->dead)
+	if (!s->paused || s->wire.gone)
 		return;
 	s->paused = false;
-	hv_poller_kick(s->loop, &s->poller);
+	hv_poller_kick(s->wire.loop, &s->poller);
 }
 
 /* To the peer. */
@@ -186,19 +181,37 @@ static size_t out_left(const struct stream *s)
 	return s->out_bytes - s->out_off;
 }
 
+/* Moves what is still to be sent to the buffer's beginning, without what went out of its first frame. */
+static void compact(struct stream *s)
+{
+	size_t at = s->out_off, next = s->out_rest;
+
+	if (at < s->out_rest) {
+		s->out_rest -= at;
+	} else {
+		while (next + STREAM_PREFIX_BYTES + get_be32(s->out + next) <= at)
+			next += STREAM_PREFIX_BYTES + get_be32(s->out + next);
+		s->out_rest = next + STREAM_PREFIX_BYTES + get_be32(s->out + next) - at;
+		if (at == next)
+			s->out_rest = 0;
+	}
+	memmove(s->out, s->out + at, out_left(s));
+	s->out_bytes -= at;
+	s->out_off = 0;
+}
+
 /* Bytes of the framed frame from off on go to the end of the buffer; false: no room. */
 static bool keep(struct stream *s, const struct vswitch_frame *f, size_t off)
 {
 	size_t need = STREAM_PREFIX_BYTES + f->len - off;
 	uint8_t prefix[STREAM_PREFIX_BYTES];
 
-	if (OUT_BYTES - s->out_bytes < need && s->out_off) {
-		memmove(s->out, s->out + s->out_off, out_left(s));
-		s->out_bytes -= s->out_off;
-		s->out_off = 0;
-	}
+	if (OUT_BYTES - s->out_bytes < need && s->out_off)
+		compact(s);
 	if (OUT_BYTES - s->out_bytes < need)
 		return false;
+	if (off)			/* it went out in part, so the buffer is empty */
+		s->out_rest = need;
 	put_be32(prefix, f->len);
 	for (; off < STREAM_PREFIX_BYTES; off++)
 		s->out[s->out_bytes++] = prefix[off];
@@ -243,7 +256,7 @@ static void keep_rest(struct stream *s, const struct vswitch_frame *const *frame
 			continue;
 		}
 		if (!keep(s, frames[i], sent))
-			vswitch_port_drop(s->uplink.port, VSWITCH_DROP_UPLINK_FULL, 1);
+			s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_UPLINK_FULL, 1);
 		sent = 0;
 	}
 }
@@ -266,29 +279,29 @@ static unsigned send_some(struct stream *s, const struct vswitch_frame *const *f
 	} else if (errno == EAGAIN || errno == EINTR) {
 		keep_rest(s, frames, some, 0);
 	} else if (errno == EFAULT) {	/* a guest's memory went away */
-		vswitch_port_drop(s->uplink.port, VSWITCH_DROP_BAD_FRAME, some);
+		s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_BAD_FRAME, some);
 	} else {
-		vswitch_port_drop(s->uplink.port, VSWITCH_DROP_NOT_READY, some);
+		s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_NOT_READY, some);
 		die(s, "sending", errno);
 	}
 	return some;
 }
 
-static void deliver(void *opaque, const struct vswitch_frame *const *frames, unsigned n)
+static void send_all(struct wire *w, const struct vswitch_frame *const *frames, unsigned n)
 {
-	struct stream *s = opaque;
+	struct stream *s = hv_container_of(w, struct stream, wire);
 	unsigned done = 0;
 
-	while (done < n && !s->dead && !out_left(s))
+	while (done < n && !s->wire.gone && !out_left(s))
 		done += send_some(s, frames + done, n - done);
-	if (s->dead) {
-		vswitch_port_drop(s->uplink.port, VSWITCH_DROP_NOT_READY, n - done);
+	if (s->wire.gone) {
+		s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_NOT_READY, n - done);
 		return;
 	}
 	keep_rest(s, frames + done, n - done, 0);
 	if (out_left(s)) {
 		if (out_left(s) > OUT_HIGH_BYTES)
-			vswitch_port_set_congested(s->uplink.port, true);
+			s->wire.user->congested(s->wire.opaque, true);
 		set_events(s);
 	}
 }
@@ -304,9 +317,9 @@ static void send_kept(struct stream *s)
 	}
 	s->out_off += (size_t)n;
 	if (!out_left(s))
-		s->out_off = s->out_bytes = 0;
+		s->out_off = s->out_bytes = s->out_rest = 0;
 	if (out_left(s) <= OUT_LOW_BYTES)
-		vswitch_port_set_congested(s->uplink.port, false);
+		s->wire.user->congested(s->wire.opaque, false);
 }
 
 static void ready(struct hv_watch *w, uint32_t events)
@@ -315,30 +328,31 @@ static void ready(struct hv_watch *w, uint32_t events)
 
 	if (events & POLLOUT && out_left(s))
 		send_kept(s);
-	if (!s->dead && !s->paused && events & (POLLIN | POLLHUP | POLLERR))
+	if (!s->wire.gone && !s->paused && events & (POLLIN | POLLHUP | POLLERR))
 		receive(s);
-	if (!s->dead)
+	if (!s->wire.gone)
 		set_events(s);
 }
 
 /* Making and ending it. */
 
-static const struct vswitch_nic_ops stream_ops = {
-	.deliver = deliver,
-	.resume = resume,
-};
-
-static void stream_destroy(struct vswitch_uplink *u)
+static void stream_destroy(struct wire *w)
 {
-	struct stream *s = hv_container_of(u, struct stream, uplink);
+	struct stream *s = hv_container_of(w, struct stream, wire);
 
 	hv_watch_stop(&s->watch);
 	hv_poller_stop(&s->poller);
-	hv_timer_cancel(&s->end);
+	drop_kept(s, VSWITCH_DROP_PORT_DOWN);
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
 }
+
+static const struct wire_ops stream_ops = {
+	.send = send_all,
+	.resume = resume,
+	.destroy = stream_destroy,
+};
 
 static int set_up_socket(int fd)
 {
@@ -351,49 +365,38 @@ static int set_up_socket(int fd)
 	return 0;
 }
 
-static int stream_start(struct stream *s, struct vswitch *sw, const char *name)
-{
-	int ret = set_up_socket(s->fd);
-
-	if (!ret)
-		ret = vswitch_port_create(sw, name, &s->uplink.port);
-	if (!ret)
-		ret = vswitch_port_connect(s->uplink.port, &s->nic);
-	if (!ret)
-		ret = hv_watch_start(s->loop, &s->watch, s->fd, POLLIN);
-	return ret;
-}
-
-int vswitch_uplink_stream(struct vswitch *sw, struct hv_loop *loop, const char *name, int fd,
-			  enum vswitch_nic_kind kind, void (*gone)(void *cookie), void *cookie,
-			  struct vswitch_uplink **out)
+int wire_open_stream(struct hv_loop *loop, const struct wire_user *user, void *opaque, const char *name, int fd,
+		     struct wire **out)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 	int ret;
 
-	if (!s) {
+	if (!s || strlen(name) >= sizeof(s->wire.name)) {
 		close(fd);
-		return -ENOMEM;
+		free(s);
+		return s ? -EINVAL : -ENOMEM;
 	}
-	s->uplink.destroy = stream_destroy;
-	s->nic = (struct vswitch_nic){
-		.kind = kind,
-		.max_frame_bytes = VSWITCH_FRAME_MAX_BYTES - VLAN_TAG_BYTES,
+	s->wire = (struct wire){
 		.ops = &stream_ops,
-		.opaque = s,
+		.user = user,
+		.opaque = opaque,
+		.loop = loop,
+		.kind = VSWITCH_WIRE_STREAM,
+		.max_frame_bytes = VSWITCH_FRAME_MAX_BYTES - VLAN_TAG_BYTES,
+		.full_duplex = true,
+		.link = true,
 	};
-	s->loop = loop;
+	strcpy(s->wire.name, name);
 	s->watch.ready = ready;
 	s->poller.poll = poll_after_pause;
 	s->poller.sleep = poller_sleeps;
-	s->end.fire = ended;
-	s->gone = gone;
-	s->cookie = cookie;
 	s->fd = fd;
-	ret = stream_start(s, sw, name);
+	ret = set_up_socket(fd);
+	if (!ret)
+		ret = hv_watch_start(loop, &s->watch, fd, POLLIN);
 	if (ret)
-		vswitch_uplink_destroy(&s->uplink);
+		wire_destroy(&s->wire);
 	else
-		*out = &s->uplink;
+		*out = &s->wire;
 	return ret;
 }

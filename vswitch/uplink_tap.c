@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The uplink over a Linux tap interface. Each frame travels with a virtio_net_hdr, so frames
+ * The wire that is a Linux tap interface. Each frame travels with a virtio_net_hdr, so frames
  * without checksum and large TCP frames pass as they are both ways: writev() from where the frame
  * lies, readv() of the first bytes into a frame's head and of the rest into a buffer.
  *
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -19,29 +18,30 @@
 #include <unistd.h>
 
 #include "vswitch/internal.h"
+#include "vswitch/uplink_link.h"
+#include "vswitch/uplink_vnet.h"
+#include "vswitch/uplink_wire.h"
 
 enum {
 	ROUND_BATCHES = 2,		/* our policy: one wake-up's work */
 	IOVECS = 1024,			/* the kernel's limit (UIO_MAXIOV) */
 	REST_BYTES = VSWITCH_FRAME_MAX_BYTES - VSWITCH_HEAD_BYTES,
-	TCP_CWR = 0x80,
 };
 
 struct tap {
-	struct vswitch_uplink uplink;
-	struct vswitch_nic nic;
+	struct wire wire;
 	struct hv_watch watch;
+	struct link_monitor monitor;	/* runs if the link follows the interface's */
+	struct wire_claim claim;
 	int fd;				/* owned */
-	bool paused, full, gone;
+	bool paused, full;
 	uint64_t looked_up_ns;		/* when the interface's address was read last */
-	struct hv_log_limit errors;
 
 	struct vswitch_frame frames[VSWITCH_BATCH];
 	struct vswitch_frame *batch[VSWITCH_BATCH];
 	struct iovec rest[VSWITCH_BATCH];
 	struct iovec iov[IOVECS];
 	uint8_t (*buffers)[REST_BYTES];	/* owned; VSWITCH_BATCH of them */
-	char interface[IFNAMSIZ];
 };
 
 static void set_events(struct tap *t)
@@ -54,62 +54,14 @@ static void set_events(struct tap *t)
 
 static void vanish(struct tap *t, int error)
 {
-	if (t->gone)
+	if (t->wire.gone)
 		return;
-	t->gone = true;
-	hv_log(HV_LOG_ERROR, "tap %s: the interface is gone (%s); its port is down", t->interface,
-	       strerror(error));
+	t->wire.gone = true;
+	t->wire.link = false;
+	hv_log(HV_LOG_ERROR, "tap %s: the interface is gone (%s); its port is down", t->wire.name, strerror(error));
 	hv_watch_stop(&t->watch);
-	vswitch_port_set_link(t->uplink.port, false);
-}
-
-/* Offload metadata, in the words of virtio and in ours. */
-
-static void from_vnet(const struct virtio_net_hdr *h, struct vswitch_offload *o)
-{
-	*o = (struct vswitch_offload){ .gso_size = h->gso_size };
-	if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		o->flags = VSWITCH_CSUM_PARTIAL;
-		o->csum_start = h->csum_start;
-		o->csum_offset = h->csum_offset;
-	} else if (h->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
-		o->flags = VSWITCH_CSUM_VALID;
-	}
-	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-	case VIRTIO_NET_HDR_GSO_NONE:
-		o->gso = VSWITCH_GSO_NONE;
-		break;
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		o->gso = VSWITCH_GSO_TCPV4;
-		break;
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		o->gso = VSWITCH_GSO_TCPV6;
-		break;
-	default:
-		o->gso = UINT8_MAX;	/* we did not ask for it: the switch drops it as bad */
-		break;
-	}
-}
-
-static void to_vnet(const struct vswitch_frame *f, struct virtio_net_hdr *h)
-{
-	const struct vswitch_offload *o = &f->offload;
-
-	*h = (struct virtio_net_hdr){ .gso_type = VIRTIO_NET_HDR_GSO_NONE };
-	if (o->flags & VSWITCH_CSUM_PARTIAL) {
-		h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		h->csum_start = o->csum_start;
-		h->csum_offset = o->csum_offset;
-	} else if (o->flags & VSWITCH_CSUM_VALID) {
-		h->flags = VIRTIO_NET_HDR_F_DATA_VALID;
-	}
-	if (!o->gso)
-		return;
-	h->gso_type = o->gso == VSWITCH_GSO_TCPV4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
-	if (f->head[o->csum_start + 13] & TCP_CWR)
-		h->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
-	h->gso_size = o->gso_size;
-	h->hdr_len = o->header_bytes;
+	link_monitor_stop(&t->monitor);
+	t->wire.user->changed(t->wire.opaque);
 }
 
 /* From the host. */
@@ -130,17 +82,14 @@ static void look_up_mac(struct tap *t)
 {
 	uint64_t now_ns = hv_now_ns();
 	uint8_t mac[6] = { 0 };
-	int ret;
 
 	if (now_ns - t->looked_up_ns < 1000000000)
 		return;
 	t->looked_up_ns = now_ns;
-	if (read_mac(t, mac) || fdb_mac(mac) == t->uplink.port->mac)
+	if (read_mac(t, mac) || !memcmp(mac, t->wire.mac, sizeof(mac)))
 		return;
-	ret = vswitch_port_set_mac(t->uplink.port, mac);
-	if (ret)
-		hv_log_limited(&t->errors, HV_LOG_WARNING, "tap %s: its new address: %s", t->interface,
-			       strerror(-ret));
+	memcpy(t->wire.mac, mac, sizeof(mac));
+	t->wire.user->changed(t->wire.opaque);
 }
 
 /* False: nothing to read, or no longer an interface. */
@@ -167,10 +116,9 @@ static bool read_frame(struct tap *t, unsigned i)
 	t->rest[i] = (struct iovec){ t->buffers[i], f->len - f->head_bytes };
 	f->segs = &t->rest[i];
 	f->nsegs = f->len > f->head_bytes;
-	from_vnet(&vnet, &f->offload);
+	vnet_to_offload(&vnet, &f->offload);
 	t->batch[i] = f;
-	if (t->nic.kind == VSWITCH_NIC_INTERNAL && f->len >= ETHERNET_BYTES &&
-	    fdb_mac(f->head + 6) != t->uplink.port->mac)
+	if (f->len >= ETHERNET_BYTES && memcmp(f->head + 6, t->wire.mac, sizeof(t->wire.mac)) != 0)
 		look_up_mac(t);
 	return true;
 }
@@ -182,7 +130,7 @@ static void receive(struct tap *t)
 	for (int round = 0; round < ROUND_BATCHES && n == VSWITCH_BATCH && !t->paused; round++) {
 		for (n = 0; n < VSWITCH_BATCH && read_frame(t, n); n++)
 			;
-		if (n && vswitch_port_input(t->uplink.port, t->batch, n))
+		if (n && t->wire.user->input(t->wire.opaque, t->batch, n))
 			t->paused = true;
 	}
 }
@@ -193,18 +141,18 @@ static void ready(struct hv_watch *w, uint32_t events)
 
 	if (t->full && events & POLLOUT) {
 		t->full = false;
-		vswitch_port_set_congested(t->uplink.port, false);
+		t->wire.user->congested(t->wire.opaque, false);
 	}
 	/* With an error, reading says which. */
 	if (events & (POLLIN | POLLERR | POLLHUP))
 		receive(t);
-	if (!t->gone)
+	if (!t->wire.gone)
 		set_events(t);
 }
 
-static void resume(void *opaque)
+static void resume(struct wire *w)
 {
-	struct tap *t = opaque;
+	struct tap *t = hv_container_of(w, struct tap, wire);
 
 	t->paused = false;
 	set_events(t);
@@ -238,38 +186,63 @@ static void write_frame(struct tap *t, const struct vswitch_frame *f)
 	uint32_t length = f->len;
 	unsigned n;
 
-	to_vnet(f, &vnet);
+	vnet_from_frame(f, &vnet);
 	t->iov[0] = (struct iovec){ &vnet, sizeof(vnet) };
 	n = frame_cursor_take(&c, &length, &t->iov[1], IOVECS - 1);
 	if (length < f->len)		/* in pieces of 64 bytes on average, or less */
-		vswitch_port_drop(t->uplink.port, VSWITCH_DROP_TOO_BIG, 1);
+		t->wire.user->dropped(t->wire.opaque, VSWITCH_DROP_TOO_BIG, 1);
 	else if (writev(t->fd, t->iov, (int)n + 1) < 0)
-		vswitch_port_drop(t->uplink.port, why_not(t, errno), 1);
+		t->wire.user->dropped(t->wire.opaque, why_not(t, errno), 1);
 }
 
-static void deliver(void *opaque, const struct vswitch_frame *const *frames, unsigned n)
+static void send_all(struct wire *w, const struct vswitch_frame *const *frames, unsigned n)
 {
-	struct tap *t = opaque;
+	struct tap *t = hv_container_of(w, struct tap, wire);
 	bool was_full = t->full;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (t->gone || (t->full && !was_full))
-			vswitch_port_drop(t->uplink.port, t->gone ? VSWITCH_DROP_PORT_DOWN :
-					  VSWITCH_DROP_UPLINK_FULL, 1);
+		if (w->gone || (t->full && !was_full))
+			w->user->dropped(w->opaque, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, 1);
 		else
 			write_frame(t, frames[i]);
 	}
-	if (t->full && !t->gone) {
-		vswitch_port_set_congested(t->uplink.port, true);
+	if (t->full && !w->gone) {
+		w->user->congested(w->opaque, true);
 		set_events(t);
 	}
 }
 
 /* Making and ending it. */
 
-static const struct vswitch_nic_ops tap_ops = {
-	.deliver = deliver,
+static void link_changed(struct link_monitor *m, const struct link_state *state)
+{
+	struct tap *t = hv_container_of(m, struct tap, monitor);
+
+	if (!state) {
+		vanish(t, ENODEV);
+		return;
+	}
+	t->wire.link = state->flags & IFF_UP;
+	t->wire.user->changed(t->wire.opaque);
+}
+
+static void tap_destroy(struct wire *w)
+{
+	struct tap *t = hv_container_of(w, struct tap, wire);
+
+	hv_watch_stop(&t->watch);
+	link_monitor_stop(&t->monitor);
+	wire_release(&t->claim);
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t->buffers);
+	free(t);
+}
+
+static const struct wire_ops tap_ops = {
+	.send = send_all,
 	.resume = resume,
+	.destroy = tap_destroy,
 };
 
 static int open_tap(struct tap *t)
@@ -281,7 +254,7 @@ static int open_tap(struct tap *t)
 	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (t->fd < 0)
 		return -errno;
-	memcpy(ifr.ifr_name, t->interface, sizeof(ifr.ifr_name));
+	strcpy(ifr.ifr_name, t->wire.name);
 	if (ioctl(t->fd, TUNSETIFF, &ifr))
 		return -errno;
 	/* A persistent interface may have been left with another size. */
@@ -292,59 +265,57 @@ static int open_tap(struct tap *t)
 	return 0;
 }
 
-static void tap_destroy(struct vswitch_uplink *u)
+static int tap_start(struct tap *t, bool follow)
 {
-	struct tap *t = hv_container_of(u, struct tap, uplink);
-
-	hv_watch_stop(&t->watch);
-	if (t->fd >= 0)
-		close(t->fd);
-	free(t->buffers);
-	free(t);
-}
-
-static int tap_start(struct tap *t, struct vswitch *sw, struct hv_loop *loop)
-{
+	struct link_state s = { 0 };
 	int ret = open_tap(t);
 
-	if (!ret && t->nic.kind == VSWITCH_NIC_INTERNAL)
-		ret = read_mac(t, t->nic.mac);
 	if (!ret)
-		ret = vswitch_port_create(sw, t->interface, &t->uplink.port);
+		ret = read_mac(t, t->wire.mac);
 	if (!ret)
-		ret = vswitch_port_connect(t->uplink.port, &t->nic);
+		ret = link_query(t->wire.name, &s);
 	if (!ret)
-		ret = hv_watch_start(loop, &t->watch, t->fd, POLLIN);
+		ret = wire_claim(&t->claim, s.ifindex);
+	if (!ret && follow) {
+		t->wire.link = s.flags & IFF_UP;
+		ret = link_monitor_start(t->wire.loop, &t->monitor, s.ifindex);
+	}
+	if (!ret)
+		ret = hv_watch_start(t->wire.loop, &t->watch, t->fd, POLLIN);
 	return ret;
 }
 
-int vswitch_uplink_tap(struct vswitch *sw, struct hv_loop *loop, const char *interface,
-		       enum vswitch_nic_kind kind, struct vswitch_uplink **out)
+int wire_open_tap(struct hv_loop *loop, const struct wire_user *user, void *opaque, const char *interface, bool follow,
+		  struct wire **out)
 {
 	struct tap *t;
 	int ret;
 
-	if (!interface[0] || strlen(interface) >= sizeof(t->interface))
+	if (!interface[0] || strlen(interface) >= IFNAMSIZ)
 		return -EINVAL;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->fd = -1;
-	t->uplink.destroy = tap_destroy;
 	t->watch.ready = ready;
-	strcpy(t->interface, interface);
-	t->nic = (struct vswitch_nic){
-		.kind = kind,
+	t->monitor.changed = link_changed;
+	t->wire = (struct wire){
+		.ops = &tap_ops,
+		.user = user,
+		.opaque = opaque,
+		.loop = loop,
+		.kind = VSWITCH_WIRE_TAP,
 		.caps = VSWITCH_CAN_CSUM | VSWITCH_CAN_TSO4 | VSWITCH_CAN_TSO6,
 		.max_frame_bytes = VSWITCH_FRAME_MAX_BYTES - VLAN_TAG_BYTES,
-		.ops = &tap_ops,
-		.opaque = t,
+		.full_duplex = true,
+		.link = true,
 	};
+	strcpy(t->wire.name, interface);
 	t->buffers = malloc(sizeof(*t->buffers) * VSWITCH_BATCH);
-	ret = t->buffers ? tap_start(t, sw, loop) : -ENOMEM;
+	ret = t->buffers ? tap_start(t, follow) : -ENOMEM;
 	if (ret)
-		vswitch_uplink_destroy(&t->uplink);
+		wire_destroy(&t->wire);
 	else
-		*out = &t->uplink;
+		*out = &t->wire;
 	return ret;
 }

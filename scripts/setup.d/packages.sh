@@ -4,7 +4,7 @@
 BUILD_PACKAGES=(
 	gcc make pkg-config libc6-dev binutils flex bison bc
 	liburing-dev libslirp-dev libglib2.0-dev libjansson-dev libpcap-dev libseccomp-dev libcap-ng-dev
-	libsystemd-dev libcunit1-dev libgraphviz-dev
+	libsystemd-dev libmnl-dev libcunit1-dev libgraphviz-dev
 	python3 ca-certificates
 )
 TEST_PACKAGES=(
