@@ -54,14 +54,15 @@ static void *core_dma(void *opaque, uint64_t address, uint32_t *n, bool write)
 	return vfu_dma_ptr(nic->vfu, address, in_page, write);
 }
 
+/* One message for each rising edge, which waits for bus mastering; INTx stays low while MSI is enabled. */
 static void core_irq(void *opaque, bool high)
 {
 	struct e1000 *nic = opaque;
+	const bool msi = nic->msi && vfu_irq_listening(nic->vfu, 0);
 
-	/* One message for each rising edge; -ENOENT: the driver has not enabled it. */
-	if (high && nic->msi && !vfu_irq_raise(nic->vfu, 0))
-		return;
-	vfu_intx_set_level(nic->vfu, high);
+	vfu_intx_set_level(nic->vfu, high && !msi);
+	if (high && msi && nic->core.bus_master)
+		vfu_irq_raise(nic->vfu, 0);
 }
 
 static void core_timer(void *opaque, uint64_t deadline_ns)
@@ -165,9 +166,20 @@ static void on_dma_map(void *opaque, const struct vfu_dma_range *range)
 static void on_command(void *opaque, bool bus_master, bool memory)
 {
 	struct e1000 *nic = opaque;
+	const bool was = nic->core.bus_master;
 
 	(void)memory;
 	e1000_core_set_bus_master(&nic->core, bus_master);
+	if (bus_master && !was)
+		core_irq(nic, nic->core.irq_level);	/* the message that had to wait */
+}
+
+/* MSI was enabled or disabled: what is asserted goes the other way now. */
+static void on_vectors(void *opaque)
+{
+	struct e1000 *nic = opaque;
+
+	core_irq(nic, nic->core.irq_level);
 }
 
 static void on_memory_lost(void *opaque)
@@ -184,6 +196,7 @@ static const struct vfu_dev_ops vfu_ops = {
 	.reset = on_reset,
 	.dma_map = on_dma_map,
 	.command_changed = on_command,
+	.vectors_changed = on_vectors,
 	.memory_lost = on_memory_lost,
 };
 
@@ -197,12 +210,12 @@ enum {
 };
 
 /*
- * Power management without PME; the state stays over D3hot (No_Soft_Reset), because the client's write of the power state
- * does not come here. PCI-X where STATUS says so. Returns the length.
+ * Power management without PME; waking up from D3hot is a reset, as on the chip. PCI-X where STATUS says so. Returns the
+ * length.
  */
 static size_t make_caps(uint8_t caps[256 - CAPS_AT], enum e1000_model model, bool msi)
 {
-	static const uint8_t pm[PM_BYTES] = { CAP_PM, 0, 0x22, 0x00, 0x08, 0x00, 0, 0 };
+	static const uint8_t pm[PM_BYTES] = { CAP_PM, 0, 0x22, 0x00, 0x00, 0x00, 0, 0 };
 	/* command: no relaxed ordering, 512-byte reads, one split; status: 64-bit, 133 MHz, bus 255, device 31 */
 	static const uint8_t pcix[PCIX_BYTES] = { CAP_PCIX, 0, 0x00, 0x00, 0xf8, 0xff, 0x03, 0x00 };
 	const size_t at = PCIX_AT - CAPS_AT - (msi ? MSI_CAP_BYTES : 0);

@@ -262,6 +262,58 @@ static void msi(void)
 	world_end(&w);
 }
 
+/* A cause is pending while MSI or bus mastering comes and goes. */
+static void msi_of_what_is_pending(void)
+{
+	struct world w;
+
+	world_begin(&w, E1000_82545EM, true);
+	put(&w, E1000_IMS, E1000_INT_LSC);
+	put(&w, E1000_ICS, E1000_INT_LSC);
+	CU_ASSERT(vfuc_intx_take(w.c, 2000));
+	CU_ASSERT(!vfuc_msi_enable(w.c, 1));
+	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 2000) == 1);
+	get(&w, E1000_ICR);
+	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 3));	/* without bus mastering */
+	put(&w, E1000_ICS, E1000_INT_LSC);
+	get(&w, E1000_STATUS);
+	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 20) == 0);
+	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 7));
+	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 2000) == 1);
+	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 5));	/* nothing that matters to a message */
+	get(&w, E1000_STATUS);
+	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 20) == 0);
+	CU_ASSERT(!vfuc_intx_take(w.c, 20));
+	CU_ASSERT(!vfuc_msi_disable(w.c));
+	CU_ASSERT(vfuc_intx_take(w.c, 2000));		/* still asserted */
+	CU_ASSERT(get(&w, E1000_ICR) & E1000_INT_LSC);
+	world_end(&w);
+}
+
+static void sleep_and_wake(void)
+{
+	struct world w;
+	unsigned pm;
+
+	world_begin(&w, E1000_82540EM, false);
+	driver_begin(&w);
+	put(&w, E1000_IMS, E1000_INT_LSC);
+	pm = vfuc_find_cap(w.c, 1);
+	CU_ASSERT(!vfuc_config_write(w.c, pm + 4, 2, 3));
+	driver_send(&w, 0);
+	put(&w, E1000_ICS, E1000_INT_LSC);
+	usleep(20000);
+	CU_ASSERT(get(&w, E1000_TDH) == 0 && !atomic_load(&w.got));
+	CU_ASSERT(!vfuc_intx_take(w.c, 20));
+	CU_ASSERT(!vfuc_config_write(w.c, pm + 4, 2, 0));
+	CU_ASSERT(get(&w, E1000_TDLEN) == 0 && get(&w, E1000_IMS) == 0);
+	CU_ASSERT(!vfuc_enable_device(w.c));
+	driver_begin(&w);
+	driver_send(&w, 0);
+	CU_ASSERT(wait_for(&w, E1000_TDH, 0xffff, 1) && atomic_load(&w.got) == 1);
+	world_end(&w);
+}
+
 /* Linux' way to reset, awaited, through the I/O BAR. */
 static void reset_by_io(void)
 {
@@ -573,6 +625,8 @@ static const struct hv_test tests[] = {
 	{ "a client attaches", attaches },
 	{ "frames pass both ways, with INTx", frames_pass },
 	{ "MSI", msi },
+	{ "MSI of what is pending", msi_of_what_is_pending },
+	{ "asleep it is quiet, and wakes up fresh", sleep_and_wake },
 	{ "reset through the I/O BAR", reset_by_io },
 	{ "the cable", the_cable },
 	{ "what waits stays with its port", what_waits_stays_with_its_port },

@@ -26,8 +26,12 @@ enum {
 	MSIX_CONTROL_WRITABLE = 0xc000,	/* enable, mask all */
 
 	PM_CAP_BYTES = 8,
+	PM_CAPABILITIES = 2,
+	PM_D1_SHIFT = 9,		/* of the bit that says D1 is there; D2 follows */
 	PM_CONTROL = 4,
 	PM_CONTROL_WRITABLE = 0x0103,	/* power state, PME enable */
+	PM_STATE = 0x3,
+	PM_NO_SOFT_RESET = 0x8,
 
 	PCIE_DEVCAP = 4,
 	PCIE_DEVCAP_FLR = 0x10000000,
@@ -226,6 +230,7 @@ void vfu_config_reset(struct vfu_config *c)
 {
 	memset(c->data, 0, sizeof(c->data));
 	memcpy(c->data, c->initial, sizeof(c->initial));
+	c->power_state = 0;
 }
 
 void vfu_config_read(const struct vfu_config *c, uint32_t offset, uint32_t n, uint8_t *out)
@@ -284,6 +289,41 @@ static bool asks_flr(const struct vfu_config *c, const struct vfu_cap *cap, unsi
 	       (get32(c->data + cap->offset + PCIE_DEVCAP) & PCIE_DEVCAP_FLR);
 }
 
+static bool has_power_state(const uint8_t *pm, unsigned state)
+{
+	return state == 0 || state == VFU_PCI_D3HOT || get16(pm + PM_CAPABILITIES) >> (PM_D1_SHIFT + state - 1) & 1;
+}
+
+/* After a write to power management. A state that the function does not have is not taken (PCI PM 1.2, 3.2.4). */
+static unsigned power_effects(struct vfu_config *c, const struct vfu_cap *cap)
+{
+	uint8_t *pm = c->data + cap->offset, old = c->power_state, state = pm[PM_CONTROL] & PM_STATE;
+
+	if (!has_power_state(pm, state)) {
+		pm[PM_CONTROL] = (uint8_t)((pm[PM_CONTROL] & ~PM_STATE) | old);
+		return 0;
+	}
+	c->power_state = state;
+	if (old == VFU_PCI_D3HOT && !state && !(pm[PM_CONTROL] & PM_NO_SOFT_RESET))
+		return VFU_CONFIG_WOKEN;
+	return old != state ? VFU_CONFIG_COMMAND_CHANGED : 0;
+}
+
+bool vfu_config_bus_master(const struct vfu_config *c)
+{
+	return c->data[VFU_PCI_COMMAND] & VFU_PCI_COMMAND_MASTER && !c->power_state;
+}
+
+bool vfu_config_memory(const struct vfu_config *c)
+{
+	return c->data[VFU_PCI_COMMAND] & VFU_PCI_COMMAND_MEMORY && !c->power_state;
+}
+
+bool vfu_config_intx_off(const struct vfu_config *c)
+{
+	return vfu_config_command(c) & VFU_PCI_COMMAND_INTX_OFF || c->power_state;
+}
+
 int vfu_config_write(struct vfu_config *c, uint32_t offset, uint32_t n, const uint8_t *in,
 		     unsigned *effects)
 {
@@ -301,6 +341,8 @@ int vfu_config_write(struct vfu_config *c, uint32_t offset, uint32_t n, const ui
 	for (uint32_t i = offset; i < offset + n && i < VFU_CONFIG_BYTES; i++)
 		c->data[i] = (c->data[i] & ~c->writable[i]) | (in[i - offset] & c->writable[i]);
 	*effects = command != vfu_config_command(c) ? VFU_CONFIG_COMMAND_CHANGED : 0;
+	if (cap && cap->id == VFU_CAP_PM)
+		*effects |= power_effects(c, cap);
 	if (asks_flr(c, cap, cap ? offset - cap->offset : 0, n, in))
 		*effects |= VFU_CONFIG_FLR;
 	return 0;

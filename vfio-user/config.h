@@ -23,6 +23,7 @@ enum {
 	VFU_PCI_IRQ_LINE = 0x3c,
 	VFU_PCI_IRQ_PIN = 0x3d,
 	VFU_PCI_FIRST_CAP = 0x40,
+	VFU_PCI_D3HOT = 3,		/* power state */
 
 	VFU_CAP_PM = 0x01,
 	VFU_CAP_MSI = 0x05,
@@ -46,12 +47,14 @@ struct vfu_config {
 	uint8_t writable[VFU_CONFIG_BYTES];	/* bits that a write changes; 0 beyond */
 	struct vfu_cap cap[VFU_MAX_CAPS];	/* in the order of the list */
 	unsigned num_caps;
+	uint8_t power_state;		/* 0 (D0) … 3 (D3hot), as the guest wrote it */
 };
 
 /* What a write asks the owner to do. */
 enum {
-	VFU_CONFIG_COMMAND_CHANGED = 1,
+	VFU_CONFIG_COMMAND_CHANGED = 1,	/* or what the power state lets through of it */
 	VFU_CONFIG_FLR = 2,		/* function-level reset */
+	VFU_CONFIG_WOKEN = 4,		/* from D3hot, which this function does by a reset */
 };
 
 /* Lays out desc. -EINVAL: *reason says why its capabilities do not fit or are malformed. */
@@ -70,6 +73,10 @@ int vfu_config_write(struct vfu_config *c, uint32_t offset, uint32_t n, const ui
 		     unsigned *effects) __attribute__((warn_unused_result));
 
 uint16_t vfu_config_command(const struct vfu_config *c);
+/* The command register's bits as they count: asleep, a function does no DMA, has no memory and interrupts nobody. */
+bool vfu_config_bus_master(const struct vfu_config *c);
+bool vfu_config_memory(const struct vfu_config *c);
+bool vfu_config_intx_off(const struct vfu_config *c);
 /* Shows the level of INTx in the status register. */
 void vfu_config_set_intx_status(struct vfu_config *c, bool high);
 /* First capability with this id at or after list position from; NULL if none. */

@@ -269,6 +269,40 @@ static void checks_power_management(void)
 	CU_ASSERT_EQUAL(read32(&c, at + 4), 0xb);
 }
 
+static void follows_the_power_state(void)
+{
+	uint8_t pm[] = { VFU_CAP_PM, 0, 2, 0, 0, 0, 0, 0 };
+	struct vfu_dev_desc d = good();
+	struct vfu_config c;
+	unsigned at, effects;
+
+	d.extra_caps = pm;
+	d.extra_caps_bytes = sizeof(pm);
+	for (unsigned no_soft_reset = 0; no_soft_reset < 2; no_soft_reset++) {
+		pm[4] = no_soft_reset ? 8 : 0;
+		init(&c, &d);
+		at = vfu_config_find_cap(&c, VFU_CAP_PM, 0)->offset;
+		CU_ASSERT_EQUAL(write_n(&c, 4, 2, 6, NULL), 0);
+		CU_ASSERT(vfu_config_bus_master(&c) && vfu_config_memory(&c) && !vfu_config_intx_off(&c));
+		CU_ASSERT_EQUAL(write_n(&c, at + 4, 2, 1, &effects), 0);	/* D1 and D2 are not there */
+		CU_ASSERT_EQUAL(write_n(&c, at + 4, 2, 2, &effects), 0);
+		CU_ASSERT(!effects && !(read32(&c, at + 4) & 3) && vfu_config_bus_master(&c));
+		CU_ASSERT_EQUAL(write_n(&c, at + 4, 2, 3, &effects), 0);
+		CU_ASSERT(effects == VFU_CONFIG_COMMAND_CHANGED && (read32(&c, at + 4) & 3) == 3);
+		CU_ASSERT(!vfu_config_bus_master(&c) && !vfu_config_memory(&c) && vfu_config_intx_off(&c));
+		CU_ASSERT_EQUAL(write_n(&c, at + 4, 2, 0, &effects), 0);
+		CU_ASSERT_EQUAL(effects, no_soft_reset ? VFU_CONFIG_COMMAND_CHANGED : VFU_CONFIG_WOKEN);
+		CU_ASSERT(vfu_config_bus_master(&c));
+	}
+	pm[3] = 2;	/* D1 */
+	init(&c, &d);
+	CU_ASSERT_EQUAL(write_n(&c, at + 4, 2, 1, &effects), 0);
+	CU_ASSERT_EQUAL(effects, VFU_CONFIG_COMMAND_CHANGED);
+	vfu_config_reset(&c);
+	CU_ASSERT_EQUAL(write_n(&c, 4, 2, 6, NULL), 0);
+	CU_ASSERT(vfu_config_bus_master(&c));
+}
+
 static void resets_by_function(void)
 {
 	uint8_t pcie[0x3c] = { VFU_CAP_PCIE, 0, 2, 0, 0, 0, 0, 0x10 };
@@ -367,6 +401,7 @@ static const struct hv_test tests[] = {
 	{ "refuses bad capabilities", refuses_bad_capabilities },
 	{ "checks writes to MSI and MSI-X", checks_message_interrupts },
 	{ "checks writes to power management", checks_power_management },
+	{ "follows the power state", follows_the_power_state },
 	{ "resets by function where PCI Express says so", resets_by_function },
 	{ "refuses descriptions that could hurt a client", refuses_bad_descriptions },
 };

@@ -287,17 +287,12 @@ void vfu_dev_destroy(struct vfu_dev *dev)
 	free(dev);
 }
 
-static bool bus_master(const struct vfu_dev *dev)
-{
-	return dev->config.data[VFU_PCI_COMMAND] & VFU_PCI_COMMAND_MASTER;
-}
-
 void *vfu_dma_ptr(struct vfu_dev *dev, uint64_t address, uint64_t size_bytes, bool write)
 {
 	const struct vfu_map *m = vfu_dma_find(&dev->dma, address);
 	uint64_t offset;
 
-	if (!m || !m->range.host || !bus_master(dev) ||
+	if (!m || !m->range.host || !vfu_config_bus_master(&dev->config) ||
 	    (write ? !m->range.writable : !m->range.readable))
 		return NULL;
 	offset = address - m->range.address;
@@ -309,7 +304,7 @@ void *vfu_dma_ptr(struct vfu_dev *dev, uint64_t address, uint64_t size_bytes, bo
 int vfu_dma_map_pages(struct vfu_dev *dev, const uint64_t *pfns, size_t n, unsigned copies,
 		      void **out)
 {
-	int ret = bus_master(dev) ? vfu_pages_map(&dev->dma, pfns, n, copies, out) : -EFAULT;
+	int ret = vfu_config_bus_master(&dev->config) ? vfu_pages_map(&dev->dma, pfns, n, copies, out) : -EFAULT;
 
 	if (ret)
 		vfu_count(&dev->stats, VFU_C_DMA_REFUSED);
@@ -339,6 +334,11 @@ int vfu_dma_write(struct vfu_dev *dev, uint64_t address, const void *buf, size_t
 int vfu_irq_raise(struct vfu_dev *dev, unsigned vector)
 {
 	return vfu_irqs_raise(&dev->irqs, vector);
+}
+
+bool vfu_irq_listening(const struct vfu_dev *dev, unsigned vector)
+{
+	return vfu_irqs_listening(&dev->irqs, vector);
 }
 
 void vfu_intx_set_level(struct vfu_dev *dev, bool high)

@@ -85,7 +85,7 @@ static void send_piece(struct vfu_dma_msgs *q, struct vfu_transfer *t)
 /* Is all of it still mapped by the client, and may the device do DMA at all? */
 static bool allowed(struct vfu_dma_msgs *q, uint64_t address, size_t n, bool write)
 {
-	return (vfu_config_command(&q->dev->config) & VFU_PCI_COMMAND_MASTER) &&
+	return vfu_config_bus_master(&q->dev->config) &&
 	       vfu_dma_reach(&q->dev->dma, address, n, write) == n;
 }
 

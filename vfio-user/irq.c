@@ -310,11 +310,16 @@ int vfu_irqs_set(struct vfu_irqs *q, const struct vfu_wire_set_irqs *set, const 
 }
 
 /* The vector of an index if it exists and somebody listens to it. */
-static struct vfu_vector *listening(struct vfu_irqs *q, uint32_t index, unsigned vector)
+static struct vfu_vector *listening(const struct vfu_irqs *q, uint32_t index, unsigned vector)
 {
 	struct vfu_vector *v = vector < q->count[index] ? &q->vector[index][vector] : NULL;
 
 	return v && v->fd >= 0 ? v : NULL;
+}
+
+bool vfu_irqs_listening(const struct vfu_irqs *q, unsigned vector)
+{
+	return listening(q, VFU_IRQ_MSIX, vector) || listening(q, VFU_IRQ_MSI, vector);
 }
 
 int vfu_irqs_raise(struct vfu_irqs *q, unsigned vector)

@@ -56,8 +56,9 @@ int vfu_irqs_info(const struct vfu_irqs *q, uint32_t index, uint32_t *flags, uin
 int vfu_irqs_set(struct vfu_irqs *q, const struct vfu_wire_set_irqs *set, const uint8_t *bools,
 		 size_t n, int *fds, unsigned num_fds) __attribute__((warn_unused_result));
 
-/* As vfu_irq_raise() and vfu_intx_set_level(). */
+/* As vfu_irq_raise(), vfu_irq_listening() and vfu_intx_set_level(). */
 int vfu_irqs_raise(struct vfu_irqs *q, unsigned vector);
+bool vfu_irqs_listening(const struct vfu_irqs *q, unsigned vector);
 void vfu_irqs_set_level(struct vfu_irqs *q, bool high);
 /* The guest moved the INTx disable bit. */
 void vfu_irqs_set_intx_off(struct vfu_irqs *q, bool off);

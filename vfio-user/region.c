@@ -85,22 +85,22 @@ static void bar_write(struct vfu_dev *dev, unsigned bar, uint64_t offset, uint32
 
 static int config_write(struct vfu_dev *dev, uint32_t offset, uint32_t count, const uint8_t *in)
 {
-	const uint16_t told = VFU_PCI_COMMAND_MASTER | VFU_PCI_COMMAND_MEMORY;
-	uint16_t old = vfu_config_command(&dev->config), command;
+	const bool was_master = vfu_config_bus_master(&dev->config), had_memory = vfu_config_memory(&dev->config);
+	bool master, memory;
 	unsigned effects = 0;
 	int ret = vfu_config_write(&dev->config, offset, count, in, &effects);
 
 	if (ret)
 		return vfu_refuse(&dev->stats,
 				  ret == -EINVAL ? VFU_C_CONFIG_WIDTH : VFU_C_CONFIG_READ_ONLY, ret);
-	if (effects & VFU_CONFIG_FLR) {
+	if (effects & (VFU_CONFIG_FLR | VFU_CONFIG_WOKEN)) {
 		vfu_dev_reset(dev, VFU_RESET_FUNCTION);
 	} else if (effects & VFU_CONFIG_COMMAND_CHANGED) {
-		command = vfu_config_command(&dev->config);
-		vfu_irqs_set_intx_off(&dev->irqs, command & VFU_PCI_COMMAND_INTX_OFF);
-		if (((old ^ command) & told) && dev->ops->command_changed)
-			dev->ops->command_changed(dev->opaque, command & VFU_PCI_COMMAND_MASTER,
-						  command & VFU_PCI_COMMAND_MEMORY);
+		master = vfu_config_bus_master(&dev->config);
+		memory = vfu_config_memory(&dev->config);
+		vfu_irqs_set_intx_off(&dev->irqs, vfu_config_intx_off(&dev->config));
+		if ((master != was_master || memory != had_memory) && dev->ops->command_changed)
+			dev->ops->command_changed(dev->opaque, master, memory);
 	}
 	return 0;
 }

@@ -205,6 +205,14 @@ static int do_irq_info(struct vfu_call *call)
 	return 0;
 }
 
+/* Eventfds of MSI or MSI-X vectors come or go. */
+static bool changes_listeners(const struct vfu_wire_set_irqs *set)
+{
+	const uint32_t index = le32_get(set->index), flags = le32_get(set->flags);
+
+	return (index == VFU_IRQ_MSI || index == VFU_IRQ_MSIX) && (flags & VFU_SET_DATA_EVENTFD || !le32_get(set->count));
+}
+
 static int do_set_irqs(struct vfu_call *call)
 {
 	struct vfu_wire_set_irqs set;
@@ -214,9 +222,12 @@ static int do_set_irqs(struct vfu_call *call)
 	ret = check_argsz(call, set.argsz, sizeof(set));
 	if (ret)
 		return ret;
-	return vfu_irqs_set(&call->dev->irqs, &set, call->m->payload + sizeof(set),
-			    call->m->payload_bytes - sizeof(set), call->m->fds->fd,
-			    call->m->fds->n);
+	ret = vfu_irqs_set(&call->dev->irqs, &set, call->m->payload + sizeof(set),
+			   call->m->payload_bytes - sizeof(set), call->m->fds->fd,
+			   call->m->fds->n);
+	if (!ret && changes_listeners(&set) && call->dev->ops->vectors_changed)
+		call->dev->ops->vectors_changed(call->dev->opaque);
+	return ret;
 }
 
 static int do_region_read(struct vfu_call *call)

@@ -111,9 +111,15 @@ struct vfu_dev_ops {
 	void (*dma_unmap)(void *opaque, const struct vfu_dma_range *range);
 	/*
 	 * The guest changed one of these bits of the command register; bus_master: the device may
-	 * do DMA. Not called for a reset, which clears both.
+	 * do DMA. Or it put the function to sleep (D3hot), where neither holds. Not called for a reset,
+	 * which clears both; waking up is one, unless PMCSR says No_Soft_Reset.
 	 */
 	void (*command_changed)(void *opaque, bool bus_master, bool memory);
+	/*
+	 * The client begins or ceases to listen to vectors of MSI or MSI-X (vfu_irq_listening() says
+	 * which): a device whose cause is a level sends the message that it owes, or goes back to INTx.
+	 */
+	void (*vectors_changed)(void *opaque);
 	/* A client has negotiated a version (true) or is gone (false, after reset). */
 	void (*client_changed)(void *opaque, bool attached);
 	/*
@@ -175,6 +181,8 @@ int vfu_dma_write(struct vfu_dev *dev, uint64_t address, const void *buf, size_t
  * lost.
  */
 int vfu_irq_raise(struct vfu_dev *dev, unsigned vector);
+/* Whether vfu_irq_raise() would reach somebody. */
+bool vfu_irq_listening(const struct vfu_dev *dev, unsigned vector);
 /* The level of INTx; the library does masking, auto-mask and re-fire. */
 void vfu_intx_set_level(struct vfu_dev *dev, bool high);
 
