@@ -1,5 +1,7 @@
-bench_PROGS := ring_bench path_bench
+bench_SRCS := host.c
+bench_PROGS := ring_bench path_bench e1000_bench
 bench_USES := softguest hvnetctl netvsp vswitch vmbus base
+bench_PKGS := jansson
 
 # Runs in guests, too.
 ifeq ($(SAN),)
