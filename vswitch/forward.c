@@ -273,6 +273,8 @@ static uint32_t steps_egress(struct vswitch_port *to, unsigned n)
 {
 	uint32_t keep = all_of(n);
 
+	if (unlikely(to->acl))
+		keep = acl_egress(to, to->pending, keep);
 	if (unlikely(!TAILQ_EMPTY(&to->sw->extensions)))
 		keep = extensions_egress(to, (const struct vswitch_frame *const *)to->pending, n, keep);
 	return keep;
@@ -344,6 +346,8 @@ static uint32_t steps_ingress(struct vswitch_port *p, struct vswitch_frame *cons
 	keep = admit_all(p, frames, n);
 	if (unlikely(!TAILQ_EMPTY(&p->sw->extensions)))
 		keep = extensions_ingress(p, frames, n, keep);
+	if (unlikely(p->acl))
+		keep = acl_ingress(p, frames, keep);
 	if (unlikely(p->watch & VSWITCH_CAPTURE_ACCEPTED))
 		capture_frames(p, VSWITCH_CAPTURE_ACCEPTED, (const struct vswitch_frame *const *)frames, keep);
 	return keep;
@@ -365,6 +369,8 @@ bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *
 	sw->busy = true;
 	sw->involved = NULL;
 	sw->involved_tail = &sw->involved;
+	if (unlikely(sw->acl))
+		acl_batch_begins(sw);
 	keep = steps_ingress(port, frames, n);
 	if (port->learned.learns)
 		for (unsigned i = 0; i < n; i++)

@@ -63,6 +63,7 @@ struct vswitch_port {
 	struct hv_timer pause_timer;
 	uint64_t pause_deadline_ns;	/* 0: nobody waits in this congestion */
 
+	struct port_acl *acl;		/* owned; NULL: never had ACL entries */
 	SLIST_HEAD(, capture_tap) taps;	/* of the captures that include this port */
 	TAILQ_ENTRY(vswitch_port) link;
 	uint32_t id;
@@ -81,6 +82,8 @@ TAILQ_HEAD(extensions, extension);
 
 struct scratch;				/* egress.c */
 struct capture_tap;			/* capture.c */
+struct acl_table;			/* acl_internal.h */
+struct port_acl;
 
 struct vswitch {
 	struct fdb fdb;
@@ -90,6 +93,7 @@ struct vswitch {
 	struct vswitch_port *involved;	/* receivers of the current batch */
 	struct vswitch_port **involved_tail;
 	struct scratch *scratch;	/* owned */
+	struct acl_table *acl;		/* owned; NULL: no port ever had ACL entries */
 	bool busy;			/* inside vswitch_port_input() */
 
 	uint32_t now_s;			/* coarse clock; right to a second while the table has learned entries */
@@ -128,6 +132,16 @@ void capture_drop(struct vswitch_port *port, enum vswitch_capture_direction dire
 /* Of each port, at its beginning and its end. */
 void capture_port_created(struct vswitch_port *port);
 void capture_port_gone(struct vswitch_port *port);
+
+/* acl_step.c, acl.c */
+/* The bits of keep that the port's ACLs leave, of what its NIC sent and of what it is to get; the others' drops are counted. */
+uint32_t acl_ingress(struct vswitch_port *from, struct vswitch_frame *const *frames, uint32_t keep);
+uint32_t acl_egress(struct vswitch_port *to, struct vswitch_frame *const *frames, uint32_t keep);
+/* A batch begins in a switch with an ACL table. */
+void acl_batch_begins(struct vswitch *sw);
+void acl_port_gone(struct vswitch_port *port);
+/* NULL is fine. */
+void acl_table_destroy(struct acl_table *t);
 
 /* forward.c */
 /* Hands n frames that the NIC takes as they are to it. */

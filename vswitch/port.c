@@ -41,6 +41,7 @@ void vswitch_port_destroy(struct vswitch_port *port)
 		return;
 	assert(!port->sw->busy);
 	vswitch_port_disconnect(port);
+	acl_port_gone(port);
 	capture_port_gone(port);
 	TAILQ_REMOVE(&port->sw->ports, port, link);
 	free(port);

@@ -125,6 +125,7 @@ void vswitch_destroy(struct vswitch *sw)
 		vswitch_extension_detach(sw, e->ops, e->opaque);
 	if (sw->tick.loop)
 		hv_timer_cancel(&sw->tick);
+	acl_table_destroy(sw->acl);
 	scratch_destroy(sw->scratch);
 	fdb_free(&sw->fdb);
 	free(sw);
