@@ -257,10 +257,6 @@ static void copy_wire(const struct sight *s, uint8_t *to, uint32_t n)
 {
 	uint8_t start[16];
 
-	if (!s->sane) {
-		memcpy(to, s->f->head, n);
-		return;
-	}
 	if (!s->tagged) {
 		copy_pieces(s->f, 0, to, n);
 		return;
