@@ -9,6 +9,6 @@ vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c inva
 vswitch_SRCS += flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_flows.c acl_fragments.c acl_save.c
 
 # Uplinks and teams.
-vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c
+vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c
 vswitch_PKGS += libmnl
-vswitch_TESTS += packet_test.c
+vswitch_TESTS += packet_test.c lacp_test.c
