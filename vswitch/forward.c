@@ -113,6 +113,7 @@ static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *f
 	for (unsigned i = 0; i < n; i++) {
 		p->stats.in_bytes += frames[i]->len;
 		frames[i]->source = p->id;
+		frames[i]->preserve = 0;
 		if (!p->external)
 			frames[i]->member = 0;
 		reason = admit(p, frames[i]);
@@ -248,6 +249,62 @@ static inline void decide(struct vswitch_port *p, struct vswitch_frame *f)
 	put_on(to, f);
 }
 
+static void deliver(struct vswitch_port *to);
+
+/* With a destination's choices. A port can be chosen for one frame by several members: then it is served early. */
+static void put_on_directed(struct vswitch_port *to, struct vswitch_frame *f, struct pending_choice choice)
+{
+	if (to->num_pending == VSWITCH_BATCH || (to->num_pending && to->pending[to->num_pending - 1] == f))
+		deliver(to);
+	to->choices[to->num_pending] = choice;
+	to->directed |= 1u << to->num_pending;
+	put_on(to, f);
+}
+
+/* To where the forwarding extension wants it. */
+static void decide_directed(struct vswitch_port *p, struct vswitch_frame *f, unsigned i)
+{
+	struct vswitch_port *to, *first = NULL;
+	struct pending_choice choice;
+	unsigned copies = 0;
+	uint32_t cursor = 0;
+
+	while ((to = extensions_destination(p->sw, i, &cursor, &choice))) {
+		first = copies++ ? NULL : to;
+		put_on_directed(to, f, choice);
+	}
+	if (!copies) {
+		drop_in(p, f, VSWITCH_DROP_NO_DESTINATION, extensions_forwarder_name(p->sw));
+		return;
+	}
+	if (first)
+		first->pending_unicast = true;
+	p->stats.forwarded++;
+	p->stats.copies += copies;
+	p->stats.flooded += copies > 1;
+}
+
+/* With extensions on the switch, who want to know what became of the frames: the bits of those that were sent somewhere. */
+static uint32_t decide_all(struct vswitch_port *p, struct vswitch_frame *const *frames, uint32_t keep)
+{
+	const uint32_t directed = p->sw->directed;
+	uint32_t delivered = 0;
+	uint64_t before;
+
+	for (; keep; keep &= keep - 1) {
+		unsigned i = (unsigned)__builtin_ctz(keep);
+
+		before = p->stats.forwarded;
+		if (directed & 1u << i)
+			decide_directed(p, frames[i], i);
+		else
+			decide(p, frames[i]);
+		delivered |= (uint32_t)(p->stats.forwarded - before) << i;
+	}
+	p->sw->directed = 0;
+	return delivered;
+}
+
 /* Delivery. */
 
 void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *const *frames, unsigned n)
@@ -273,10 +330,12 @@ static uint32_t steps_egress(struct vswitch_port *to, unsigned n)
 {
 	uint32_t keep = all_of(n);
 
+	if (unlikely(to->sw->forwarder))
+		keep = extensions_egress_forward(to, to->pending, n, keep);
 	if (unlikely(to->acl))
 		keep = acl_egress(to, to->pending, keep);
-	if (unlikely(!TAILQ_EMPTY(&to->sw->extensions)))
-		keep = extensions_egress(to, (const struct vswitch_frame *const *)to->pending, n, keep);
+	if (unlikely(to->sw->num_enabled))
+		keep = extensions_egress(to, to->pending, n, keep);
 	return keep;
 }
 
@@ -290,6 +349,16 @@ static unsigned compact(struct vswitch_frame **frames, unsigned n, uint32_t keep
 	return kept;
 }
 
+static void apply_choices(struct vswitch_port *to)
+{
+	for (; to->directed; to->directed &= to->directed - 1) {
+		unsigned i = (unsigned)__builtin_ctz(to->directed);
+
+		to->pending[i]->member = to->choices[i].member;
+		to->pending[i]->preserve = to->choices[i].preserve;
+	}
+}
+
 static void deliver(struct vswitch_port *to)
 {
 	unsigned n = to->num_pending;
@@ -298,6 +367,8 @@ static void deliver(struct vswitch_port *to)
 
 	to->num_pending = 0;
 	to->stats.offered += n;
+	if (unlikely(to->directed))
+		apply_choices(to);
 	if (unlikely(!to->live)) {	/* down, or another one's deliver() took its NIC away */
 		for (unsigned i = 0; i < n; i++)
 			drop_out(to, to->pending[i], 1, VSWITCH_DROP_PORT_DOWN, NULL);
@@ -336,7 +407,26 @@ static bool finish(struct vswitch_port *p)
 	return pause;
 }
 
-/* What of the batch goes on to the decision: each step clears the bits of what it drops. */
+/*
+ * What of the batch goes on to the decision, from a position in the order of extensions on: each step clears the bits of what it drops.
+ */
+static inline uint32_t steps_below(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n,
+				   uint32_t keep, unsigned position)
+{
+	const struct vswitch *sw = p->sw;
+	const bool above_policies = position <= sw->num_enabled - sw->forwarder;
+
+	if (unlikely(sw->num_enabled))
+		keep = extensions_ingress(p, frames, n, keep, position);
+	if (unlikely(p->acl) && above_policies)
+		keep = acl_ingress(p, frames, keep);
+	if (unlikely(sw->forwarder) && above_policies && keep)
+		keep = extensions_forward(p, frames, n, keep);
+	if (unlikely(p->watch & VSWITCH_CAPTURE_ACCEPTED))
+		capture_frames(p, VSWITCH_CAPTURE_ACCEPTED, (const struct vswitch_frame *const *)frames, keep);
+	return keep;
+}
+
 static uint32_t steps_ingress(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n)
 {
 	uint32_t keep;
@@ -344,19 +434,38 @@ static uint32_t steps_ingress(struct vswitch_port *p, struct vswitch_frame *cons
 	if (unlikely(p->watch & VSWITCH_CAPTURE_INGRESS))
 		capture_frames(p, VSWITCH_CAPTURE_INGRESS, (const struct vswitch_frame *const *)frames, all_of(n));
 	keep = admit_all(p, frames, n);
-	if (unlikely(!TAILQ_EMPTY(&p->sw->extensions)))
-		keep = extensions_ingress(p, frames, n, keep);
-	if (unlikely(p->acl))
-		keep = acl_ingress(p, frames, keep);
-	if (unlikely(p->watch & VSWITCH_CAPTURE_ACCEPTED))
-		capture_frames(p, VSWITCH_CAPTURE_ACCEPTED, (const struct vswitch_frame *const *)frames, keep);
-	return keep;
+	return steps_below(p, frames, n, keep, 0);
+}
+
+/* Learning, decision and delivery of those in keep; delivered: the bits of what was sent somewhere, if there are extensions. */
+static inline bool conclude(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n, uint32_t keep,
+			    uint32_t learned, uint32_t *delivered)
+{
+	if (p->learned.learns)
+		for (unsigned i = 0; i < n; i++)
+			if (learned & 1u << i)
+				learn(p, frames[i]);
+	if (unlikely(p->sw->num_enabled))
+		*delivered = decide_all(p, frames, keep);
+	else
+		for (; keep; keep &= keep - 1)
+			decide(p, frames[__builtin_ctz(keep)]);
+	return finish(p);
+}
+
+static inline void begin(struct vswitch *sw)
+{
+	sw->busy = true;
+	sw->involved = NULL;
+	sw->involved_tail = &sw->involved;
+	if (unlikely(sw->acl))
+		acl_batch_begins(sw);
 }
 
 bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *frames, unsigned n)
 {
 	struct vswitch *sw = port->sw;
-	uint32_t keep;
+	uint32_t keep, delivered = 0;
 	bool pause;
 
 	assert(n <= VSWITCH_BATCH && !sw->busy);
@@ -366,19 +475,27 @@ bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *
 			drop_in(port, frames[i], VSWITCH_DROP_PORT_DOWN, NULL);
 		return false;
 	}
-	sw->busy = true;
-	sw->involved = NULL;
-	sw->involved_tail = &sw->involved;
-	if (unlikely(sw->acl))
-		acl_batch_begins(sw);
+	begin(sw);
 	keep = steps_ingress(port, frames, n);
-	if (port->learned.learns)
-		for (unsigned i = 0; i < n; i++)
-			if (keep & 1u << i)
-				learn(port, frames[i]);
-	for (; keep; keep &= keep - 1)
-		decide(port, frames[__builtin_ctz(keep)]);
-	pause = finish(port);
+	pause = conclude(port, frames, n, keep, keep, &delivered);
+	if (unlikely(sw->num_enabled))
+		extensions_complete(port, frames, n, delivered);
 	sw->busy = false;
+	if (unlikely(sw->deferred))
+		extensions_run_deferred(sw);
 	return pause;
+}
+
+uint32_t vswitch_run_from(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n, unsigned position,
+			  uint32_t learned)
+{
+	uint32_t keep, delivered = 0;
+
+	assert(!p->sw->busy);
+	begin(p->sw);
+	keep = steps_below(p, frames, n, all_of(n), position);
+	conclude(p, frames, n, keep, keep & learned, &delivered);
+	extensions_complete(p, frames, n, delivered);
+	p->sw->busy = false;
+	return delivered;
 }

@@ -406,64 +406,6 @@ static void nic_may_leave_before_it_is_served(void)
 	end();
 }
 
-static char trace[64];
-
-static void note(const void *opaque)
-{
-	strcat(trace, opaque);
-}
-
-static void trace_ingress(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames,
-			  unsigned n, uint32_t *keep)
-{
-	(void)source;
-	note(opaque);
-	for (unsigned i = 0; i < n; i++)
-		if (frames[i]->head[14] == 0xaa)
-			*keep &= ~(1u << i);
-	*keep |= 0x80000000;		/* a mistake, without effect */
-}
-
-static void trace_egress(void *opaque, struct vswitch_port *destination,
-			 const struct vswitch_frame *const *frames, unsigned n, uint32_t *keep)
-{
-	(void)destination;
-	note(opaque);
-	for (unsigned i = 0; i < n; i++)
-		if (frames[i]->head[14] == 0xbb)
-			*keep &= ~(1u << i);
-}
-
-static void extensions_see_and_drop(void)
-{
-	static const struct vswitch_extension_ops ops = { "trace", trace_ingress, trace_egress };
-	static char one[] = "1", two[] = "2";
-
-	begin();
-	CU_ASSERT_EQUAL(vswitch_extension_attach(sw, &ops, one), 0);
-	CU_ASSERT_EQUAL(vswitch_extension_attach(sw, &ops, one), -EEXIST);
-	CU_ASSERT_EQUAL(vswitch_extension_attach(sw, &ops, two), 0);
-	trace[0] = '\0';
-	send(A, 1, 2);
-	CU_ASSERT_STRING_EQUAL(trace, "1221");
-	CU_ASSERT_EQUAL(receivers(), TO(B));
-	test_frame_plain(frame, nics[B].nic.mac, nics[A].nic.mac, 60);
-	frame->f.head[14] = 0xaa;
-	test_send(&nics[A], frame);
-	CU_ASSERT_EQUAL(test_in_dropped(&nics[A], VSWITCH_DROP_EXTENSION), 1);
-	test_frame_plain(frame, nics[B].nic.mac, nics[A].nic.mac, 60);
-	frame->f.head[14] = 0xbb;
-	test_send(&nics[A], frame);
-	CU_ASSERT_EQUAL(test_out_dropped(&nics[B], VSWITCH_DROP_EXTENSION), 1);
-	CU_ASSERT_EQUAL(receivers(), 0);
-	vswitch_extension_detach(sw, &ops, one);
-	vswitch_extension_detach(sw, &ops, two);
-	trace[0] = '\0';
-	send(A, 1, 2);
-	CU_ASSERT_STRING_EQUAL(trace, "");
-	end();
-}
-
 static void count_entry(void *cookie, const struct vswitch_fdb_entry *e)
 {
 	unsigned *counts = cookie;
@@ -513,7 +455,6 @@ static const struct hv_test tests[] = {
 	{ "what a NIC drops is not out", what_a_nic_drops_is_not_out },
 	{ "a NIC may leave while it is served", nic_may_leave_while_it_is_served },
 	{ "a NIC may leave before it is served", nic_may_leave_before_it_is_served },
-	{ "extensions see and drop", extensions_see_and_drop },
 	{ "the table can be seen", table_can_be_seen },
 };
 

@@ -34,6 +34,46 @@ struct cached_source {
 	struct fdb_node *node;		/* NULL: may pass, but is not in the table */
 };
 
+/* What a forwarding extension chose for a frame at one destination. */
+struct pending_choice {
+	uint8_t member, preserve;
+};
+
+/* What waits to be deleted until nothing refers to it; on a list of the switch. nic.c */
+struct drain {
+	bool (*idle)(struct drain *d);	/* nothing refers to it any more */
+	void (*flush)(struct drain *d);	/* … take away what does */
+	void (*end)(struct drain *d);	/* and delete it; calls deleted() */
+	void (*deleted)(void *cookie);
+	void *cookie;
+	uint64_t deadline_ns;		/* 0: does not wait */
+	TAILQ_ENTRY(drain) link;
+};
+TAILQ_HEAD(drains, drain);
+
+/* A NIC's life on its port. The device of index 0 is the port's nic while this is CONNECTED. */
+struct nic {
+	struct vswitch_nic_info info;
+	struct vswitch_port *port;	/* borrowed: the port outlives its NICs */
+	const struct vswitch_nic *device;	/* borrowed until deleted; NULL: a member */
+	struct drain drain;
+	TAILQ_ENTRY(nic) link;
+};
+TAILQ_HEAD(nics, nic);
+
+/* What an extension refers to: a port, or a NIC on it. */
+struct reference {
+	struct vswitch_extension *by;	/* borrowed: its references go before it does */
+	int index;			/* of the NIC; REFERENCE_PORT: the port itself */
+	uint32_t count;
+	TAILQ_ENTRY(reference) link;
+};
+TAILQ_HEAD(references, reference);
+enum { REFERENCE_PORT = -1 };
+
+struct property;			/* extension_property.c */
+TAILQ_HEAD(properties, property);
+
 struct vswitch_port {
 	/* Looked at per frame. */
 	struct vswitch *sw;		/* borrowed: outlives its ports */
@@ -47,7 +87,9 @@ struct vswitch_port {
 	uint8_t watch;			/* enum vswitch_capture_point: where captures want this port's frames */
 	uint8_t num_pending;
 	struct vswitch_port *next_involved;
+	uint32_t directed;		/* of pending: a bit for each that has choices */
 	struct vswitch_frame *pending[VSWITCH_BATCH];	/* of the current batch, in order */
+	struct pending_choice choices[VSWITCH_BATCH];
 	struct cached_destination destinations[CACHE_WAYS];
 	struct cached_source sources[CACHE_WAYS];
 	struct vswitch_port_stats stats;
@@ -65,6 +107,17 @@ struct vswitch_port {
 
 	struct port_acl *acl;		/* owned; NULL: never had ACL entries */
 	SLIST_HEAD(, capture_tap) taps;	/* of the captures that include this port */
+	/* Life cycle. */
+	enum vswitch_port_state state;
+	enum vswitch_port_type type;
+	bool validation;
+	struct nics nics;		/* owned; by index */
+	struct references references;	/* owned */
+	struct properties properties;	/* owned */
+	struct drain drain;
+	struct vswitch_port *next_by_id;
+	char friendly_name[VSWITCH_NAME_BYTES];
+
 	TAILQ_ENTRY(vswitch_port) link;
 	uint32_t id;
 	bool up;			/* as the administrator wants it */
@@ -73,23 +126,23 @@ struct vswitch_port {
 	char name[VSWITCH_PORT_NAME_BYTES];
 };
 
-struct extension {
-	const struct vswitch_extension_ops *ops;	/* borrowed until detach */
-	void *opaque;
-	TAILQ_ENTRY(extension) link;
-};
-TAILQ_HEAD(extensions, extension);
-
 struct scratch;				/* egress.c */
 struct capture_tap;			/* capture.c */
+struct stack;				/* extension_internal.h */
 struct acl_table;			/* acl_internal.h */
 struct port_acl;
 
 struct vswitch {
 	struct fdb fdb;
 	TAILQ_HEAD(vswitch_ports, vswitch_port) ports;	/* by id */
-	struct extensions extensions;	/* in order of attachment */
+	struct vswitch_port *ports_by_id[256];	/* lists by id modulo their number */
 	TAILQ_HEAD(, vswitch_capture) captures;
+	/* Of the extension stack, what is looked at per batch. */
+	unsigned num_enabled;
+	bool forwarder;			/* the last one enabled is one */
+	bool deferred;			/* frames that extensions released or injected wait for the batch's end */
+	uint32_t directed;		/* of the current batch: frames with destinations by the forwarder */
+	struct stack *stack;		/* owned */
 	struct vswitch_port *involved;	/* receivers of the current batch */
 	struct vswitch_port **involved_tail;
 	struct scratch *scratch;	/* owned */
@@ -144,6 +197,12 @@ void acl_port_gone(struct vswitch_port *port);
 void acl_table_destroy(struct acl_table *t);
 
 /* forward.c */
+/*
+ * n frames that extensions released or injected go on from a position in the order of extensions (behind the forwarder: with the
+ * switch's directed); the bits of learn are those whose sources may be learned. Gives the bits that were sent somewhere.
+ */
+uint32_t vswitch_run_from(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n, unsigned position,
+			  uint32_t learn);
 /* Hands n frames that the NIC takes as they are to it. */
 void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *const *frames, unsigned n);
 
@@ -156,11 +215,70 @@ void congestion_expire(struct vswitch_port *receiver, uint64_t now_ns);
 /* The port's NIC leaves: nobody waits for it, and it waits for nobody. */
 void congestion_leave(struct vswitch_port *port);
 
-/* extension.c: the bits of keep that the extensions leave; the drops of the others are counted. */
+/* port.c */
+struct vswitch_port *port_find(const struct vswitch *sw, uint32_t id);
+/* A port that nobody can see, id 0: the source of what extensions originate. */
+struct vswitch_port *port_new_hidden(struct vswitch *sw);
+void port_free(struct vswitch_port *port);
+/* After any change of the NIC, up or spoofing: what follows from them. */
+void port_update(struct vswitch_port *p);
+/* The address of the port's NIC, in the table. Errors of vswitch_nic_create(). */
+int port_add_self(struct vswitch_port *p, const uint8_t mac[6], enum vswitch_nic_kind kind);
+
+/* nic.c */
+struct nic *nic_find(const struct vswitch_port *port, uint8_t index);
+/* Disconnects and deletes all NICs of the port at once. */
+void nics_away(struct vswitch_port *port);
+/* Waits until d is idle, or for VSWITCH_DRAIN_MS: 0: it has ended already. */
+int drain_begin(struct vswitch *sw, struct drain *d, void (*deleted)(void *cookie), void *cookie);
+/* Ends it now, whether it waits or not, flushing. */
+void drain_now(struct vswitch *sw, struct drain *d);
+/* Something is not referred to any more: look at those that wait, soon. */
+void drain_kick(struct vswitch *sw);
+void drains_tick(struct vswitch *sw, uint64_t now_ns);
+void drains_stop(struct vswitch *sw);
+
+/* extension*.c; theory of operation: extension.c */
+struct stack *stack_create(struct vswitch *sw);
+/* Detaches all extensions. NULL is fine. */
+void stack_destroy(struct vswitch *sw);
+void stack_tick(struct vswitch *sw, uint64_t now_ns);
+/* The bits of keep that the extensions from position on (in their order) leave, the forwarder excepted. */
 uint32_t extensions_ingress(struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
+			    uint32_t keep, unsigned position);
+/* The same of the forwarder; it may direct frames: their bits are in the switch's directed. */
+uint32_t extensions_forward(struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
 			    uint32_t keep);
-uint32_t extensions_egress(struct vswitch_port *destination, const struct vswitch_frame *const *frames, unsigned n,
+/* The destinations of the i-th frame, one by one, until NULL; cursor starts at 0. */
+struct vswitch_port *extensions_destination(struct vswitch *sw, unsigned i, uint32_t *cursor,
+					    struct pending_choice *choice);
+const char *extensions_forwarder_name(const struct vswitch *sw);
+/* Egress is in two steps, since the port's policies lie between the forwarder and the others. */
+uint32_t extensions_egress_forward(struct vswitch_port *destination, struct vswitch_frame *const *frames, unsigned n,
+				   uint32_t keep);
+uint32_t extensions_egress(struct vswitch_port *destination, struct vswitch_frame *const *frames, unsigned n,
 			   uint32_t keep);
+/* The batch is done: tells those that let frames pass. */
+void extensions_complete(struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
+			 uint32_t delivered);
+/* Sends what was released and injected meanwhile on its way. */
+void extensions_run_deferred(struct vswitch *sw);
+/* Life cycle: -ECANCELED or what an extension said is in the switch's refusal. */
+int extensions_port_create(struct vswitch_port *port);
+void extensions_port_updated(struct vswitch_port *port);
+void extensions_port_teardown(struct vswitch_port *port);
+void extensions_port_delete(struct vswitch_port *port);
+int extensions_nic_create(struct nic *nic);
+void extensions_nic_connect(struct nic *nic);
+void extensions_nic_updated(struct nic *nic);
+void extensions_nic_disconnect(struct nic *nic);
+void extensions_nic_delete(struct nic *nic);
+void extensions_nic_status(struct nic *nic, uint32_t code, const void *data, uint32_t bytes);
+/* Whether extensions hold frames of the port, or refer to it (index: REFERENCE_PORT) or to one of its NICs. */
+bool extensions_refer(const struct vswitch_port *port, int index);
+/* Takes those away from them. */
+void extensions_flush(struct vswitch_port *port, int index);
+void properties_free(struct properties *list);
 
 /* offload.c */
 /* Whether offload_ingress() has to look at the frame. */

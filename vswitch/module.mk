@@ -12,3 +12,7 @@ vswitch_SRCS += flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_flows.c acl
 vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c
 vswitch_PKGS += libmnl
 vswitch_TESTS += packet_test.c lacp_test.c
+
+# Extensions and the life cycle.
+vswitch_SRCS += nic.c extension_frames.c extension_held.c extension_life.c extension_property.c \
+	extension_refs.c extension_request.c extension_services.c

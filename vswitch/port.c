@@ -4,35 +4,177 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vswitch/internal.h"
 
-int vswitch_port_create(struct vswitch *sw, const char *name, struct vswitch_port **out)
+/* Finding. */
+
+static struct vswitch_port **bucket(const struct vswitch *sw, uint32_t id)
 {
-	struct vswitch_port *p;
+	struct vswitch *w = (struct vswitch *)(uintptr_t)sw;
+
+	return &w->ports_by_id[id % (sizeof(sw->ports_by_id) / sizeof(sw->ports_by_id[0]))];
+}
+
+struct vswitch_port *port_find(const struct vswitch *sw, uint32_t id)
+{
+	struct vswitch_port *p = *bucket(sw, id);
+
+	while (p && p->id != id)
+		p = p->next_by_id;
+	return p;
+}
+
+static void put_on_lists(struct vswitch_port *p)
+{
+	struct vswitch_port **at = bucket(p->sw, p->id);
+
+	p->next_by_id = *at;
+	*at = p;
+	TAILQ_INSERT_TAIL(&p->sw->ports, p, link);
+}
+
+static void take_off_lists(struct vswitch_port *p)
+{
+	struct vswitch_port **at = bucket(p->sw, p->id);
+
+	while (*at != p)
+		at = &(*at)->next_by_id;
+	*at = p->next_by_id;
+	TAILQ_REMOVE(&p->sw->ports, p, link);
+}
+
+/* Life. */
+
+static void set_state(struct vswitch_port *p, enum vswitch_port_state state)
+{
+	static const char *const names[] = { "unknown", "created", "teardown", "deleted" };
+
+	/* The picture in extension.h is a line. */
+	assert(state == p->state + 1u);
+	hv_log(HV_LOG_DEBUG, "switch \"%s\"/%s: %s -> %s", p->sw->name, p->name, names[p->state], names[state]);
+	p->state = state;
+}
+
+static bool idle(struct drain *d)
+{
+	return !extensions_refer(hv_container_of(d, struct vswitch_port, drain), REFERENCE_PORT);
+}
+
+static void flush(struct drain *d)
+{
+	extensions_flush(hv_container_of(d, struct vswitch_port, drain), REFERENCE_PORT);
+}
+
+static void port_gone(struct drain *d)
+{
+	struct vswitch_port *p = hv_container_of(d, struct vswitch_port, drain);
+
+	set_state(p, VSWITCH_PORT_DELETED);
+	extensions_port_delete(p);
+	acl_port_gone(p);
+	capture_port_gone(p);
+	take_off_lists(p);
+	port_free(p);
+}
+
+static struct vswitch_port *port_new(struct vswitch *sw, const char *name)
+{
+	struct vswitch_port *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	strcpy(p->name, name);
+	p->sw = sw;
+	p->up = true;
+	p->drain = (struct drain){ .idle = idle, .flush = flush, .end = port_gone };
+	TAILQ_INIT(&p->nics);
+	TAILQ_INIT(&p->references);
+	TAILQ_INIT(&p->properties);
+	fdb_owner_init(&p->learned);
+	congestion_init(p);
+	return p;
+}
+
+struct vswitch_port *port_new_hidden(struct vswitch *sw)
+{
+	return port_new(sw, "(extensions)");
+}
+
+void port_free(struct vswitch_port *p)
+{
+	properties_free(&p->properties);
+	free(p);
+}
+
+static int check_new(const struct vswitch *sw, const char *name)
+{
+	const struct vswitch_port *p;
 
 	if (!name[0] || strlen(name) >= sizeof(p->name))
 		return -EINVAL;
 	TAILQ_FOREACH(p, &sw->ports, link)
 		if (!strcmp(p->name, name))
 			return -EEXIST;
-	if (sw->last_port_id == UINT32_MAX)
-		return -ENOSPC;
-	p = calloc(1, sizeof(*p));
+	return sw->last_port_id == UINT32_MAX ? -ENOSPC : 0;
+}
+
+int vswitch_port_create_as(struct vswitch *sw, const struct vswitch_port_config *config, struct vswitch_port **out)
+{
+	const char *friendly = config->friendly_name ? config->friendly_name : config->name;
+	int ret = check_new(sw, config->name);
+	struct vswitch_port *p;
+
+	if (ret)
+		return ret;
+	p = port_new(sw, config->name);
 	if (!p)
 		return -ENOMEM;
-	strcpy(p->name, name);
-	p->sw = sw;
+	snprintf(p->friendly_name, sizeof(p->friendly_name), "%s", friendly);
 	p->id = ++sw->last_port_id;
-	p->up = true;
-	fdb_owner_init(&p->learned);
-	congestion_init(p);
-	TAILQ_INSERT_TAIL(&sw->ports, p, link);
+	p->type = config->type;
+	p->validation = config->validation;
+	ret = extensions_port_create(p);
+	if (ret) {
+		port_free(p);
+		return ret;
+	}
+	set_state(p, VSWITCH_PORT_CREATED);
+	put_on_lists(p);
 	capture_port_created(p);
 	*out = p;
 	return 0;
+}
+
+int vswitch_port_create(struct vswitch *sw, const char *name, struct vswitch_port **out)
+{
+	const struct vswitch_port_config config = { .name = name, .type = VSWITCH_PORT_GENERIC };
+
+	return vswitch_port_create_as(sw, &config, out);
+}
+
+int vswitch_port_updated(struct vswitch_port *port, const char *friendly_name)
+{
+	if (port->state != VSWITCH_PORT_CREATED || strlen(friendly_name) >= sizeof(port->friendly_name))
+		return -EINVAL;
+	strcpy(port->friendly_name, friendly_name);
+	extensions_port_updated(port);
+	return 0;
+}
+
+int vswitch_port_delete(struct vswitch_port *port, void (*deleted)(void *cookie), void *cookie)
+{
+	assert(!port->sw->busy);
+	if (!TAILQ_EMPTY(&port->nics))
+		return -EBUSY;
+	if (port->state != VSWITCH_PORT_CREATED)
+		return -EINVAL;
+	set_state(port, VSWITCH_PORT_TEARDOWN);
+	extensions_port_teardown(port);
+	return drain_begin(port->sw, &port->drain, deleted, cookie);
 }
 
 void vswitch_port_destroy(struct vswitch_port *port)
@@ -40,11 +182,24 @@ void vswitch_port_destroy(struct vswitch_port *port)
 	if (!port)
 		return;
 	assert(!port->sw->busy);
-	vswitch_port_disconnect(port);
-	acl_port_gone(port);
-	capture_port_gone(port);
-	TAILQ_REMOVE(&port->sw->ports, port, link);
-	free(port);
+	nics_away(port);
+	if (port->state == VSWITCH_PORT_CREATED) {
+		set_state(port, VSWITCH_PORT_TEARDOWN);
+		extensions_port_teardown(port);
+	}
+	drain_now(port->sw, &port->drain);
+}
+
+void vswitch_port_info(const struct vswitch_port *port, struct vswitch_port_info *out)
+{
+	*out = (struct vswitch_port_info){
+		.id = port->id,
+		.type = (uint8_t)port->type,
+		.state = (uint8_t)port->state,
+		.validation = port->validation,
+	};
+	strcpy(out->name, port->name);
+	strcpy(out->friendly_name, port->friendly_name);
 }
 
 uint32_t vswitch_port_id(const struct vswitch_port *port)
@@ -72,8 +227,7 @@ struct vswitch_port *vswitch_next_port(struct vswitch *sw, struct vswitch_port *
 	return prev ? TAILQ_NEXT(prev, link) : TAILQ_FIRST(&sw->ports);
 }
 
-/* After any change of nic, up or spoofing: the one place that says what follows from them. */
-static void update(struct vswitch_port *p)
+void port_update(struct vswitch_port *p)
 {
 	p->live = p->nic && p->up && !p->no_carrier;
 	p->external = p->nic && p->nic->kind == VSWITCH_NIC_EXTERNAL;
@@ -82,7 +236,7 @@ static void update(struct vswitch_port *p)
 		congestion_leave(p);
 }
 
-static int add_self(struct vswitch_port *p, const uint8_t mac[6], enum vswitch_nic_kind kind)
+int port_add_self(struct vswitch_port *p, const uint8_t mac[6], enum vswitch_nic_kind kind)
 {
 	uint64_t key = fdb_mac(mac);
 	int ret;
@@ -98,38 +252,6 @@ static int add_self(struct vswitch_port *p, const uint8_t mac[6], enum vswitch_n
 	return 0;
 }
 
-int vswitch_port_connect(struct vswitch_port *port, const struct vswitch_nic *nic)
-{
-	int ret;
-
-	if (port->nic)
-		return -EBUSY;
-	ret = add_self(port, nic->mac, nic->kind);
-	if (ret)
-		return ret;
-	port->nic = nic;
-	update(port);
-	if (port->live && nic->ops->link)
-		nic->ops->link(nic->opaque, true);
-	return 0;
-}
-
-void vswitch_port_disconnect(struct vswitch_port *port)
-{
-	const struct vswitch_nic *nic = port->nic;
-	bool was_live = port->live;
-
-	if (!nic)
-		return;
-	port->nic = NULL;
-	port->no_carrier = false;
-	port->mac = 0;
-	fdb_remove_static(&port->sw->fdb, &port->self);
-	update(port);
-	if (was_live && nic->ops->link)
-		nic->ops->link(nic->opaque, false);
-}
-
 int vswitch_port_set_mac(struct vswitch_port *port, const uint8_t mac[6])
 {
 	uint8_t old[6];
@@ -141,17 +263,28 @@ int vswitch_port_set_mac(struct vswitch_port *port, const uint8_t mac[6])
 		return 0;
 	fdb_mac_bytes(port->mac, old);
 	fdb_remove_static(&port->sw->fdb, &port->self);
-	ret = add_self(port, mac, port->nic->kind);
+	ret = port_add_self(port, mac, port->nic->kind);
 	/* The old one was there a moment ago, so it can be there again. */
-	if (ret && add_self(port, old, port->nic->kind))
+	if (ret && port_add_self(port, old, port->nic->kind))
 		abort();
+	if (!ret) {
+		memcpy(nic_find(port, 0)->info.current_mac, mac, 6);
+		extensions_nic_updated(nic_find(port, 0));
+	}
 	return ret;
 }
 
 void vswitch_port_allow_mac_spoofing(struct vswitch_port *port, bool allow)
 {
 	port->spoofing = allow;
-	update(port);
+	port_update(port);
+}
+
+static void report_link(struct vswitch_port *port)
+{
+	uint8_t up = vswitch_port_link(port);
+
+	vswitch_nic_status(port, 0, VSWITCH_STATUS_LINK, &up, sizeof(up));
 }
 
 void vswitch_port_set_link(struct vswitch_port *port, bool up)
@@ -161,9 +294,10 @@ void vswitch_port_set_link(struct vswitch_port *port, bool up)
 	if (port->up == up)
 		return;
 	port->up = up;
-	update(port);
+	port_update(port);
 	if (nic && nic->ops->link)
 		nic->ops->link(nic->opaque, up);
+	report_link(port);
 }
 
 void vswitch_port_set_carrier(struct vswitch_port *port, bool carrier)
@@ -171,7 +305,8 @@ void vswitch_port_set_carrier(struct vswitch_port *port, bool carrier)
 	if (port->no_carrier == !carrier)
 		return;
 	port->no_carrier = !carrier;
-	update(port);
+	port_update(port);
+	report_link(port);
 }
 
 bool vswitch_port_link(const struct vswitch_port *port)

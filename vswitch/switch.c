@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Theory of operation. A switch is a list of ports, a forwarding table and a list of extensions.
+ * Theory of operation. A switch is a list of ports, a forwarding table and a stack of extensions.
  * A batch of frames goes through forward.c in steps, each over the whole batch:
  *
  *   admit (sanity, source address, offload normalisation) -> extensions' ingress -> learn
@@ -80,6 +80,7 @@ void vswitch_tick(struct vswitch *sw, uint64_t now_ns)
 	age(sw, now_ns);
 	TAILQ_FOREACH(p, &sw->ports, link)
 		congestion_expire(p, now_ns);
+	stack_tick(sw, now_ns);
 }
 
 int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, struct vswitch **out)
@@ -99,12 +100,12 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 	sw->loop = loop;
 	sw->tick.fire = tick;
 	TAILQ_INIT(&sw->ports);
-	TAILQ_INIT(&sw->extensions);
 	TAILQ_INIT(&sw->captures);
 	ret = fdb_init(&sw->fdb, config->max_learned ? config->max_learned : DEFAULT_LEARNED, ageing_s);
 	if (!ret) {
 		sw->scratch = scratch_create();
-		if (!sw->scratch)
+		sw->stack = stack_create(sw);
+		if (!sw->scratch || !sw->stack)
 			ret = -ENOMEM;
 	}
 	if (ret)
@@ -116,13 +117,12 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 
 void vswitch_destroy(struct vswitch *sw)
 {
-	struct extension *e;
-
 	if (!sw)
 		return;
+	if (sw->stack)
+		drains_stop(sw);
 	assert(TAILQ_EMPTY(&sw->ports) && TAILQ_EMPTY(&sw->captures));
-	while ((e = TAILQ_FIRST(&sw->extensions)))
-		vswitch_extension_detach(sw, e->ops, e->opaque);
+	stack_destroy(sw);
 	if (sw->tick.loop)
 		hv_timer_cancel(&sw->tick);
 	acl_table_destroy(sw->acl);

@@ -205,14 +205,18 @@ static inline uint64_t test_sum(const uint64_t dropped[VSWITCH_DROPS])
 /* What struct vswitch_port_stats promises, over ports that all still exist. */
 static inline bool test_balanced(struct vswitch *sw)
 {
-	uint64_t copies = 0, offered = 0;
+	uint64_t copies, offered = 0;
 	struct vswitch_port_stats s;
 	struct vswitch_port *p = NULL;
-	bool ok = true;
+	bool ok;
+
+	vswitch_originated_stats(sw, &s);
+	ok = s.injected == s.forwarded + test_sum(s.in_dropped) + s.held;
+	copies = s.copies;
 
 	while ((p = vswitch_next_port(sw, p))) {
 		vswitch_port_stats(p, &s);
-		ok &= s.in_frames == s.forwarded + test_sum(s.in_dropped);
+		ok &= s.in_frames + s.injected == s.forwarded + test_sum(s.in_dropped) + s.held;
 		ok &= s.offered + s.segments == s.out_frames + test_sum(s.out_dropped);
 		copies += s.copies;
 		offered += s.offered;

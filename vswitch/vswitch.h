@@ -24,6 +24,7 @@
 #include "vswitch/capture.h"
 #include "vswitch/extension.h"
 #include "vswitch/policy.h"
+#include "vswitch/stack.h"
 
 struct vswitch;
 struct vswitch_port;
@@ -301,26 +302,6 @@ void vswitch_fdb_stats(const struct vswitch *sw, struct vswitch_fdb_stats *out);
 /* Forgets all learned addresses. */
 void vswitch_fdb_flush(struct vswitch *sw);
 void vswitch_fdb_visit(struct vswitch *sw, void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie);
-
-/* ---- extensions (their places: the full stack is built on these) ---- */
-
-/*
- * Called for each batch of one port, in order of attachment at ingress (after the port's own checks, before learning) and in
- * reverse order at egress (before delivery). keep is a bit per frame; clearing a bit drops the frame, and a frame whose bit is
- * clear already was dropped by another: leave it alone. Callbacks must not call into the switch. Either may be NULL.
- */
-struct vswitch_extension_ops {
-	const char *name;
-	void (*ingress)(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
-			uint32_t *keep);
-	void (*egress)(void *opaque, struct vswitch_port *destination, const struct vswitch_frame *const *frames,
-		       unsigned n, uint32_t *keep);
-};
-/* ops is borrowed until detach. -EEXIST: attached already, with this opaque. */
-int vswitch_extension_attach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque)
-	__attribute__((warn_unused_result));
-/* Both as attached. Not from within a callback. */
-void vswitch_extension_detach(struct vswitch *sw, const struct vswitch_extension_ops *ops, void *opaque);
 
 /* ---- uplinks and teams: a chapter of their own ---- */
 
