@@ -17,6 +17,7 @@ struct taken {
 	unsigned n, need;		/* looked at; with buffers */
 	uint32_t head;			/* ring index of the first */
 	struct e1000_rx_desc desc[E1000_RX_DESCS];
+	uint8_t *at[E1000_RX_DESCS];	/* where they lie */
 	unsigned pieces;
 	struct iovec piece[E1000_RX_PIECES];
 };
@@ -125,36 +126,27 @@ void e1000_rx_reset(struct e1000_core *c)
 	c->rx.above = c->rx.delivered = c->rx.small = c->rx.low = c->rx.overrun = false;
 }
 
-static bool ring_at(struct e1000_core *c, uint32_t index, uint32_t n, struct iovec *out)
-{
-	const uint64_t base = (uint64_t)e1000_reg(c, E1000_RDBAH) << 32 | e1000_reg(c, E1000_RDBAL);
-	unsigned used = 0;
-
-	return c->bus_master && e1000_dma_pieces(c, base + 16ull * index, 16 * n, true, out, 1, &used);
-}
-
-/* One descriptor given back. The status comes last: the driver polls it. */
-static bool write_back(struct e1000_core *c, uint32_t index, const struct e1000_rx_desc *d)
+/* Descriptor i of those that were taken is given back. The status comes last: the driver polls it. */
+static void write_back(const struct taken *t, unsigned i, const struct e1000_rx_desc *d)
 {
 	const uint8_t *from = (const uint8_t *)d;
 	const size_t status = offsetof(struct e1000_rx_desc, status);
-	struct iovec at;
-	uint8_t *to;
+	uint8_t *to = t->at[i];
 
-	if (!ring_at(c, index, 1, &at))
-		return false;
-	to = at.iov_base;
 	memcpy(to + 8, from + 8, status - 8);
 	memcpy(to + status + 1, from + status + 1, 15 - status);
 	__atomic_store_n(to + status, d->status, __ATOMIC_RELEASE);
-	return true;
+}
+
+/* n ≤ size steps on from index < size: no division, one for each frame costs as much as its copy. */
+static uint32_t onward(uint32_t index, uint32_t n, uint32_t size)
+{
+	return index + n >= size ? index + n - size : index + n;
 }
 
 static void advance(struct e1000_core *c, uint32_t n)
 {
-	const uint32_t size = e1000_rx_ring_size(c);
-
-	e1000_reg_set(c, E1000_RDH, (e1000_reg(c, E1000_RDH) + n) % size);
+	e1000_reg_set(c, E1000_RDH, onward(e1000_reg(c, E1000_RDH), n, e1000_rx_ring_size(c)));
 	c->rx.fetched -= n < c->rx.fetched ? n : c->rx.fetched;
 	if (c->rx.above && e1000_rx_free(c) <= threshold(c)) {
 		c->rx.above = false;
@@ -165,8 +157,6 @@ static void advance(struct e1000_core *c, uint32_t n)
 /* Gives n descriptors from t on back without data; the last one's status and errors as said. */
 static void give_back(struct e1000_core *c, const struct taken *t, unsigned n, uint8_t status, uint8_t errors)
 {
-	const uint32_t size = e1000_rx_ring_size(c);
-
 	for (unsigned i = 0; i < n; i++) {
 		struct e1000_rx_desc d = t->desc[i];
 
@@ -177,8 +167,7 @@ static void give_back(struct e1000_core *c, const struct taken *t, unsigned n, u
 			d.status |= status;
 			d.errors = errors;
 		}
-		if (!write_back(c, (t->head + i) % size, &d))
-			e1000_count(c, E1000_C_RX_RING_DMA);
+		write_back(t, i, &d);
 	}
 	advance(c, n);
 }
@@ -189,10 +178,13 @@ enum placed { PLACED, NO_ROOM, LOST };
 
 static bool fetch(struct e1000_core *c, struct taken *t, uint32_t index)
 {
+	const uint64_t base = (uint64_t)e1000_reg(c, E1000_RDBAH) << 32 | e1000_reg(c, E1000_RDBAL);
 	struct iovec at;
+	unsigned used = 0;
 
-	if (!ring_at(c, index, 1, &at))
+	if (!c->bus_master || !e1000_dma_pieces(c, base + 16ull * index, 16, true, &at, 1, &used))
 		return false;
+	t->at[t->n] = at.iov_base;
 	memcpy(&t->desc[t->n++], at.iov_base, 16);
 	return true;
 }
@@ -206,7 +198,7 @@ static enum placed take_descriptors(struct e1000_core *c, struct taken *t, unsig
 
 	t->head = e1000_reg(c, E1000_RDH);
 	for (t->n = t->need = 0; left && t->need < need && t->n < E1000_RX_DESCS; left--) {
-		if (!fetch(c, t, (t->head + t->n) % size)) {
+		if (!fetch(c, t, onward(t->head, t->n, size))) {
 			e1000_count(c, E1000_C_RX_RING_DMA);
 			return LOST;
 		}
@@ -280,7 +272,8 @@ struct tag {
 	bool strip;		/* out of the bytes */
 };
 
-static struct tag look_at_tag(const struct e1000_core *c, const struct e1000_rx_frame *f)
+/* Inline: returned through memory, its bytes are read as a word before they are there. */
+static inline __attribute__((always_inline)) struct tag look_at_tag(const struct e1000_core *c, const struct e1000_rx_frame *f)
 {
 	const bool strips = e1000_reg(c, E1000_CTRL) & E1000_CTRL_VME;
 	const uint32_t vet = e1000_reg(c, E1000_VET);
@@ -338,12 +331,9 @@ static void write_frame(const struct e1000_core *c, const struct taken *t, const
 	}
 }
 
-static bool finish_descriptors(struct e1000_core *c, struct taken *t, const struct e1000_rx_frame *f,
+static void finish_descriptors(struct e1000_core *c, struct taken *t, const struct e1000_rx_frame *f,
 			       const struct tag *tag, uint32_t total, uint32_t buffer_bytes)
 {
-	const uint32_t size = e1000_rx_ring_size(c);
-	bool good = true;
-
 	for (unsigned i = 0; i < t->n; i++) {
 		struct e1000_rx_desc *d = &t->desc[i];
 		const uint32_t n = !le64_get(d->buffer) ? 0 : total < buffer_bytes ? total : buffer_bytes;
@@ -363,12 +353,9 @@ static bool finish_descriptors(struct e1000_core *c, struct taken *t, const stru
 				d->special = to_le16(tag->tci);
 			}
 		}
-		good &= write_back(c, (t->head + i) % size, d);
+		write_back(t, i, d);
 	}
-	if (!good)
-		e1000_count(c, E1000_C_RX_RING_DMA);
 	advance(c, t->n);
-	return good;
 }
 
 static enum placed place(struct e1000_core *c, const struct e1000_rx_frame *f)
@@ -381,14 +368,13 @@ static enum placed place(struct e1000_core *c, const struct e1000_rx_frame *f)
 	struct taken t;
 	enum placed ret;
 
-	ret = take_descriptors(c, &t, (total + buffer_bytes - 1) / buffer_bytes);
+	ret = take_descriptors(c, &t, total <= buffer_bytes ? 1 : (total + buffer_bytes - 1) / buffer_bytes);
 	if (ret != PLACED)
 		return ret;
 	if (!map_buffers(c, &t, total, buffer_bytes))
 		return LOST;
 	write_frame(c, &t, f, &tag);
-	if (!finish_descriptors(c, &t, f, &tag, total, buffer_bytes))
-		return LOST;
+	finish_descriptors(c, &t, f, &tag, total, buffer_bytes);
 	e1000_stats_received(c, f->head, wire_bytes(f));
 	c->rx.delivered = true;
 	c->rx.small |= total <= e1000_reg(c, E1000_RSRPD);	/* never, if that is 0 */

@@ -18,7 +18,7 @@ void e1000_tx_frame_begin(struct e1000_core *c, const struct e1000_tx_desc *d, e
 	const uint32_t lower = le32_get(d->lower), upper = le32_get(d->upper);
 	struct e1000_tx_frame *f = &c->tx.frame;
 
-	memset(f, 0, offsetof(struct e1000_tx_frame, piece));
+	memset(f, 0, offsetof(struct e1000_tx_frame, header));
 	f->kind = kind;
 	f->gather_at = c->tx.batch.gather_used;
 	if (kind == E1000_TX_LEGACY)
@@ -31,6 +31,7 @@ void e1000_tx_frame_begin(struct e1000_core *c, const struct e1000_tx_desc *d, e
 	f->ifcs = lower & E1000_TXD_CMD_IFCS;
 	f->tci = (uint16_t)(upper >> 16);
 	f->tso = c->tx.tso;
+	memset(f->header, 0, sizeof(f->header));
 	if (!e1000_tso_valid(c, f)) {
 		e1000_tx_frame_bad(c, E1000_C_TX_TSO_BAD);
 		e1000_stat_add(c, E1000_TSCTFC, 1);
@@ -349,20 +350,19 @@ static void send_plain(struct e1000_core *c, const struct orders *o)
 	const unsigned segs = f->num_pieces - f->first_piece + !!f->gathered;
 	struct iovec skipped[E1000_TX_PIECES + 1];
 	struct vswitch_frame *v;
-	uint8_t head[VSWITCH_HEAD_BYTES];
 
 	if (e1000_tx_looped(c) || (o->tagged && e1000_reg(c, E1000_VET) != TYPE_VLAN)) {
 		make_plain(c, o);
 		return;
 	}
-	peek(c, head, head_bytes);
-	if ((o->transport.wanted && !can_be_partial(o, head, head_bytes)) ||
+	v = e1000_tx_new_frame(c, segs);
+	peek(c, v->head, head_bytes);
+	if ((o->transport.wanted && !can_be_partial(o, v->head, head_bytes)) ||
 	    (o->ip.wanted && !can_be_made_in_head(o, head_bytes))) {
+		c->tx.batch.num_frames--;
 		make_plain(c, o);
 		return;
 	}
-	v = e1000_tx_new_frame(c, segs);
-	memcpy(v->head, head, head_bytes);
 	e1000_tx_take_pieces(c, head_bytes, skipped);
 	v->head_bytes = (uint16_t)head_bytes;
 	v->len = o->len;
