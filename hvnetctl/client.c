@@ -21,6 +21,8 @@ struct hvnet_client {
 	json_int_t last_id;
 	char *in;		/* owned; what came and was not read as a line yet */
 	size_t in_used, in_capacity;
+	int fds[HVNET_FDS_MAX];	/* owned; came and were not taken yet */
+	unsigned num_fds;
 };
 
 static int fail(struct hvnet_error *err, int code, const char *format, ...)
@@ -97,6 +99,8 @@ void hvnet_disconnect(struct hvnet_client *client)
 {
 	if (!client)
 		return;
+	for (unsigned i = 0; i < client->num_fds; i++)
+		close(client->fds[i]);
 	if (client->fd >= 0)
 		close(client->fd);
 	free(client->path);
@@ -150,6 +154,43 @@ static int send_all(struct hvnet_client *c, const char *p, size_t n, long long d
 	return 0;
 }
 
+unsigned hvnet_take_fds(struct hvnet_client *client, int *fds, unsigned max)
+{
+	unsigned n = client->num_fds < max ? client->num_fds : max;
+
+	memcpy(fds, client->fds, n * sizeof(*fds));
+	client->num_fds -= n;
+	memmove(client->fds, client->fds + n, client->num_fds * sizeof(*fds));
+	return n;
+}
+
+/* recv(2), and the descriptors that come with it; those for which there is no room are closed. */
+static ssize_t receive(struct hvnet_client *c, void *to, size_t bytes)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(c->fds))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { to, bytes };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	for (; head; head = CMSG_NXTHDR(&msg, head)) {
+		size_t num = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fd;
+
+		for (size_t i = 0; head->cmsg_type == SCM_RIGHTS && i < num; i++) {
+			memcpy(&fd, CMSG_DATA(head) + i * sizeof(fd), sizeof(fd));
+			if (c->num_fds == HVNET_FDS_MAX)
+				close(fd);
+			else
+				c->fds[c->num_fds++] = fd;
+		}
+	}
+	return n;
+}
+
 static int read_more(struct hvnet_client *c, long long deadline, struct hvnet_error *err)
 {
 	ssize_t n;
@@ -166,7 +207,7 @@ static int read_more(struct hvnet_client *c, long long deadline, struct hvnet_er
 	}
 	if (wait_for(c, POLLIN, deadline, err))
 		return -1;
-	n = recv(c->fd, c->in + c->in_used, c->in_capacity - c->in_used, MSG_DONTWAIT);
+	n = receive(c, c->in + c->in_used, c->in_capacity - c->in_used);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0)

@@ -15,6 +15,7 @@
 
 enum {
 	HVNET_CALL_TIMEOUT_MS = 10000,	/* our policy: a daemon that takes longer is stuck */
+	HVNET_FDS_MAX = 4,		/* our policy: descriptors that wait to be taken */
 };
 
 struct hvnet_client;
@@ -33,6 +34,12 @@ int hvnet_connect(const char *path, struct hvnet_client **out, struct hvnet_erro
 void hvnet_disconnect(struct hvnet_client *client);
 /* To poll for the daemon's end: readable then. Borrowed. */
 int hvnet_client_fd(const struct hvnet_client *client);
+
+/*
+ * Takes the descriptors that came with what was read so far, at most max; how many. What is not taken is closed with the
+ * connection.
+ */
+unsigned hvnet_take_fds(struct hvnet_client *client, int *fds, unsigned max);
 
 /* Calls method; takes params (NULL: none). The result, a new reference, or NULL with err filled. */
 json_t *hvnet_call(struct hvnet_client *client, const char *method, json_t *params, struct hvnet_error *err);

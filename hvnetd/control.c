@@ -35,6 +35,9 @@ struct control_client {
 	size_t in_used;
 	char *out;			/* owned */
 	size_t out_used, out_sent, out_capacity;
+	int fds[CONTROL_FDS_MAX];	/* owned; go with the byte of out at fds_at */
+	unsigned num_fds;
+	size_t fds_at;
 };
 
 struct control {
@@ -51,6 +54,12 @@ struct control {
 	unsigned num_clients;
 };
 
+static void close_fds(const int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		close(fds[i]);
+}
+
 static void client_close(struct control_client *c)
 {
 	struct control *control = c->control;
@@ -61,6 +70,7 @@ static void client_close(struct control_client *c)
 	control->num_clients--;
 	if (control->desc.gone)
 		control->desc.gone(control->desc.dispatcher.opaque, c);
+	close_fds(c->fds, c->num_fds);
 	free(c->in);
 	free(c->out);
 	free(c);
@@ -86,12 +96,54 @@ static bool client_queue(struct control_client *c, const char *line)
 	return true;
 }
 
+int control_client_send_fds_take(struct control_client *c, const int *fds, unsigned n)
+{
+	if (c->num_fds || n > CONTROL_FDS_MAX) {
+		close_fds(fds, n);
+		return -ENOBUFS;
+	}
+	memcpy(c->fds, fds, n * sizeof(*fds));
+	c->num_fds = n;
+	c->fds_at = c->out_used;
+	return 0;
+}
+
+/* As send(2). Descriptors go with the first byte that was queued after them. */
+static ssize_t send_some(struct control_client *c)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(c->fds))];
+		struct cmsghdr align;
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { c->out + c->out_sent, c->out_used - c->out_sent };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	size_t bytes = c->num_fds * sizeof(c->fds[0]);
+	struct cmsghdr *head;
+	ssize_t n;
+
+	if (!c->num_fds || c->out_sent < c->fds_at) {
+		if (c->num_fds)
+			iov.iov_len = c->fds_at - c->out_sent;
+		return sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	msg.msg_control = control.bytes;
+	msg.msg_controllen = CMSG_SPACE(bytes);
+	head = CMSG_FIRSTHDR(&msg);
+	*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(bytes) };
+	memcpy(CMSG_DATA(head), c->fds, bytes);
+	n = sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0) {
+		close_fds(c->fds, c->num_fds);
+		c->num_fds = 0;
+	}
+	return n;
+}
+
 /* False: the connection is broken. */
 static bool client_send(struct control_client *c)
 {
 	while (c->out_sent < c->out_used) {
-		ssize_t n = send(c->fd, c->out + c->out_sent, c->out_used - c->out_sent,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send_some(c);
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR;

@@ -22,6 +22,7 @@ enum {
 	CONTROL_LINE_MAX = 65536,	/* our policy: a request's bytes, newline included */
 	CONTROL_CLIENTS_MAX = 128,	/* our policy: connections at once … */
 	CONTROL_CLIENTS_PER_USER = 16,	/* … and of one user who may only look */
+	CONTROL_FDS_MAX = 4,		/* our policy: descriptors that wait to be sent, per connection */
 };
 
 struct control_desc {
@@ -40,6 +41,11 @@ int control_create(struct hv_loop *loop, const struct control_desc *desc, struct
 /* Ends all connections (gone() is called for each), removes the socket. NULL is fine. */
 void control_destroy(struct control *control);
 
+/*
+ * Sends descriptors (SCM_RIGHTS) with what is queued next, so that who calls it from within a request's handler sends them
+ * with, or before, the reply. Takes them over. -ENOBUFS, with the descriptors closed: as many wait already.
+ */
+int control_client_send_fds_take(struct control_client *client, const int *fds, unsigned n) __attribute__((warn_unused_result));
 pid_t control_client_pid(const struct control_client *client);
 unsigned control_clients(const struct control *control);
 
