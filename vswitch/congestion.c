@@ -5,6 +5,8 @@
  *	free --says so--> CONGESTED --a sender is told to pause--> the bound runs --passes--> STALLED
  *	any --says that it has room, or leaves--> free: who waits goes on
  *
+ * Who waits for an uplink goes on one by one, by weight: bandwidth_share.c. Who waits for any other goes on with all the others.
+ *
  * A sender waits for one receiver at a time, the last that it was told of. If that one recovers and
  * another is still short, the next batch says so again.
  *
@@ -13,7 +15,13 @@
  */
 #include "vswitch/internal.h"
 
-static void resume_all(struct vswitch_port *receiver)
+void congestion_go_on(struct vswitch_port *sender)
+{
+	if (sender->live && !sender->waits_for && !bandwidth_holds(sender) && sender->nic->ops->resume)
+		sender->nic->ops->resume(sender->nic->opaque);
+}
+
+void congestion_resume_all(struct vswitch_port *receiver)
 {
 	struct vswitch_port *sender;
 	unsigned n = 0;
@@ -24,17 +32,21 @@ static void resume_all(struct vswitch_port *receiver)
 	while (n-- && (sender = TAILQ_FIRST(&receiver->waiting))) {
 		TAILQ_REMOVE(&receiver->waiting, sender, waiting_link);
 		sender->waits_for = NULL;
-		if (sender->live && sender->nic->ops->resume)
-			sender->nic->ops->resume(sender->nic->opaque);
+		congestion_go_on(sender);
 	}
 }
 
-static void end_pause(struct vswitch_port *receiver)
+static void end_bound(struct vswitch_port *receiver)
 {
 	receiver->pause_deadline_ns = 0;
 	if (receiver->pause_timer.loop)
 		hv_timer_cancel(&receiver->pause_timer);
-	resume_all(receiver);
+}
+
+static void end_pause(struct vswitch_port *receiver)
+{
+	end_bound(receiver);
+	congestion_resume_all(receiver);
 }
 
 static void pause_timer_fired(struct hv_timer *t)
@@ -64,19 +76,39 @@ static bool start_bound(struct vswitch_port *receiver)
 	return true;
 }
 
-bool congestion_pause(struct vswitch_port *sender, struct vswitch_port *receiver)
+static void stop_waiting(struct vswitch_port *sender)
 {
-	if (!receiver->congested || receiver->stalled || !receiver->live || !sender->live)
-		return false;
-	if (sender->waits_for == receiver)
-		return true;
-	if (!start_bound(receiver))
-		return false;
 	if (sender->waits_for)
 		TAILQ_REMOVE(&sender->waits_for->waiting, sender, waiting_link);
+	sender->waits_for = NULL;
+}
+
+static void wait_for(struct vswitch_port *sender, struct vswitch_port *receiver)
+{
+	receiver->stats.pauses += sender->waits_for != receiver;
+	stop_waiting(sender);
+	if (share_applies(receiver)) {
+		share_wait(sender, receiver);
+		return;
+	}
 	sender->waits_for = receiver;
 	TAILQ_INSERT_TAIL(&receiver->waiting, sender, waiting_link);
-	receiver->stats.pauses++;
+}
+
+bool congestion_pause(struct vswitch_port *sender, struct vswitch_port *receiver)
+{
+	if (receiver->stalled || !receiver->live || !sender->live)
+		return false;
+	if (!receiver->congested) {
+		if (!share_applies(receiver) || !share_is_ahead(sender, receiver))
+			return false;
+		wait_for(sender, receiver);
+		share_go_on(receiver);
+		return true;
+	}
+	if (!start_bound(receiver))
+		return false;
+	wait_for(sender, receiver);
 	return true;
 }
 
@@ -95,8 +127,13 @@ void vswitch_port_set_congested(struct vswitch_port *port, bool congested)
 		return;
 	port->congested = congested;
 	port->stalled = false;
-	if (!congested)
-		end_pause(port);
+	if (congested)
+		return;
+	end_bound(port);
+	if (share_applies(port))
+		share_go_on(port);
+	else
+		congestion_resume_all(port);
 }
 
 void congestion_leave(struct vswitch_port *port)
@@ -104,7 +141,7 @@ void congestion_leave(struct vswitch_port *port)
 	port->congested = false;
 	port->stalled = false;
 	end_pause(port);
-	if (port->waits_for)
-		TAILQ_REMOVE(&port->waits_for->waiting, port, waiting_link);
-	port->waits_for = NULL;
+	stop_waiting(port);
+	share_leave(port);
+	bandwidth_leave(port);
 }

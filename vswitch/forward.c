@@ -392,9 +392,14 @@ static bool finish(struct vswitch_port *p)
 {
 	struct vswitch_port *to;
 	bool pause = false;
+	uint64_t before;
 
-	for (to = p->sw->involved; to; to = to->next_involved)
+	for (to = p->sw->involved; to; to = to->next_involved) {
+		before = to->stats.out_bytes;
 		deliver(to);
+		if (to->external)
+			share_sent(p, to, to->stats.out_bytes - before);
+	}
 	for (to = p->sw->involved; to; to = to->next_involved)
 		if (to->live && to->nic->ops->flush)
 			to->nic->ops->flush(to->nic->opaque);
@@ -420,6 +425,8 @@ static inline uint32_t steps_below(struct vswitch_port *p, struct vswitch_frame 
 		keep = extensions_ingress(p, frames, n, keep, position);
 	if (unlikely(p->acl) && above_policies)
 		keep = acl_ingress(p, frames, keep);
+	if (unlikely(p->bandwidth) && above_policies)
+		keep = bandwidth_ingress(p, frames, keep);
 	if (unlikely(sw->forwarder) && above_policies && keep)
 		keep = extensions_forward(p, frames, n, keep);
 	if (unlikely(p->watch & VSWITCH_CAPTURE_ACCEPTED))
@@ -478,6 +485,8 @@ bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *
 	begin(sw);
 	keep = steps_ingress(port, frames, n);
 	pause = conclude(port, frames, n, keep, keep, &delivered);
+	if (unlikely(port->bandwidth))
+		pause |= bandwidth_pause(port);
 	if (unlikely(sw->num_enabled))
 		extensions_complete(port, frames, n, delivered);
 	sw->busy = false;

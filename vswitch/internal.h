@@ -74,6 +74,23 @@ enum { REFERENCE_PORT = -1 };
 struct property;			/* extension_property.c */
 TAILQ_HEAD(properties, property);
 
+/* bandwidth_share.c: of a receiver that is an uplink. Tags: bytes by weight, so much that one had. */
+struct uplink_share {
+	uint64_t virtual_time;		/* tag of who was let go on last */
+	uint64_t last_tag;		/* the highest there was */
+	uint64_t default_tag;		/* of all senders without a setting */
+	uint64_t contended_ns;		/* when somebody began to wait, or went on, last */
+	uint64_t grace_ns;		/* when one more goes on if there is room */
+	struct hv_timer timer;
+};
+
+/* bandwidth.c */
+struct switch_bandwidth {
+	struct vswitch_bandwidth setting;	/* mode is never DEFAULT */
+	uint64_t reserved_bits;		/* by ports */
+	uint32_t weights;		/* … */
+};
+
 struct vswitch_port {
 	/* Looked at per frame. */
 	struct vswitch *sw;		/* borrowed: outlives its ports */
@@ -99,11 +116,18 @@ struct vswitch_port {
 	struct fdb_node self;		/* the NIC's static entry; without owner: none */
 
 	/* Congestion: as a receiver, who waits; as a sender, for whom. */
-	TAILQ_HEAD(, vswitch_port) waiting;
+	TAILQ_HEAD(waiting_ports, vswitch_port) waiting;
 	TAILQ_ENTRY(vswitch_port) waiting_link;
 	struct vswitch_port *waits_for;	/* NULL: not paused */
 	struct hv_timer pause_timer;
 	uint64_t pause_deadline_ns;	/* 0: nobody waits in this congestion */
+
+	/* Bandwidth: as a receiver; as a sender to an uplink. */
+	struct uplink_share share;
+	uint32_t tag_at;		/* id of the uplink that tag is about */
+	uint64_t tag, wait_tag;		/* while it waits, its place */
+	uint64_t uplink_bytes;
+	struct port_bandwidth *bandwidth;	/* owned; NULL: never had a setting */
 
 	struct port_acl *acl;		/* owned; NULL: never had ACL entries */
 	SLIST_HEAD(, capture_tap) taps;	/* of the captures that include this port */
@@ -131,6 +155,7 @@ struct capture_tap;			/* capture.c */
 struct stack;				/* extension_internal.h */
 struct acl_table;			/* acl_internal.h */
 struct port_acl;
+struct port_bandwidth;			/* bandwidth_internal.h */
 
 struct vswitch {
 	struct fdb fdb;
@@ -146,6 +171,7 @@ struct vswitch {
 	struct vswitch_port *involved;	/* receivers of the current batch */
 	struct vswitch_port **involved_tail;
 	struct scratch *scratch;	/* owned */
+	struct switch_bandwidth bandwidth;
 	struct acl_table *acl;		/* owned; NULL: no port ever had ACL entries */
 	bool busy;			/* inside vswitch_port_input() */
 
@@ -214,6 +240,41 @@ bool congestion_pause(struct vswitch_port *sender, struct vswitch_port *receiver
 void congestion_expire(struct vswitch_port *receiver, uint64_t now_ns);
 /* The port's NIC leaves: nobody waits for it, and it waits for nobody. */
 void congestion_leave(struct vswitch_port *port);
+/* All who wait for the receiver go on. */
+void congestion_resume_all(struct vswitch_port *receiver);
+/* The sender goes on, unless there is another reason for it to pause. */
+void congestion_go_on(struct vswitch_port *sender);
+
+/* bandwidth.c */
+void bandwidth_init(struct vswitch *sw);
+void bandwidth_port_gone(struct vswitch_port *port);
+
+/* bandwidth_limit.c: of ports with a setting, but for holds() and tick(). */
+/* The bits of keep that the port's limit leaves; the others' drops are counted. */
+uint32_t bandwidth_ingress(struct vswitch_port *from, struct vswitch_frame *const *frames, uint32_t keep);
+/* After a batch: whether the sender has to pause for its limit. */
+bool bandwidth_pause(struct vswitch_port *from);
+/* Whether it pauses for its limit. */
+bool bandwidth_holds(const struct vswitch_port *sender);
+void bandwidth_tick(struct vswitch_port *port, uint64_t now_ns);
+/* The port's NIC leaves. */
+void bandwidth_leave(struct vswitch_port *port);
+
+/* bandwidth_share.c */
+void share_init(struct vswitch_port *port);
+/* Whether senders to the port go on by their weights. */
+bool share_applies(const struct vswitch_port *uplink);
+/* So much of a batch went to an external port. */
+void share_sent(struct vswitch_port *sender, struct vswitch_port *uplink, uint64_t bytes);
+/* Whether another one that waits for the uplink has had less. */
+bool share_is_ahead(struct vswitch_port *sender, struct vswitch_port *uplink);
+/* The sender waits for the uplink from now on, in its place. */
+void share_wait(struct vswitch_port *sender, struct vswitch_port *uplink);
+/* The uplink has room: one of those that wait goes on. */
+void share_go_on(struct vswitch_port *uplink);
+void share_tick(struct vswitch_port *uplink, uint64_t now_ns);
+/* The port's NIC leaves. */
+void share_leave(struct vswitch_port *port);
 
 /* port.c */
 struct vswitch_port *port_find(const struct vswitch *sw, uint32_t id);

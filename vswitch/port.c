@@ -76,6 +76,7 @@ static void port_gone(struct drain *d)
 	set_state(p, VSWITCH_PORT_DELETED);
 	extensions_port_delete(p);
 	acl_port_gone(p);
+	bandwidth_port_gone(p);
 	capture_port_gone(p);
 	take_off_lists(p);
 	port_free(p);
@@ -96,6 +97,7 @@ static struct vswitch_port *port_new(struct vswitch *sw, const char *name)
 	TAILQ_INIT(&p->properties);
 	fdb_owner_init(&p->learned);
 	congestion_init(p);
+	share_init(p);
 	return p;
 }
 

@@ -80,6 +80,10 @@ void vswitch_tick(struct vswitch *sw, uint64_t now_ns)
 	age(sw, now_ns);
 	TAILQ_FOREACH(p, &sw->ports, link)
 		congestion_expire(p, now_ns);
+	TAILQ_FOREACH(p, &sw->ports, link) {
+		bandwidth_tick(p, now_ns);
+		share_tick(p, now_ns);
+	}
 	stack_tick(sw, now_ns);
 }
 
@@ -101,6 +105,7 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 	sw->tick.fire = tick;
 	TAILQ_INIT(&sw->ports);
 	TAILQ_INIT(&sw->captures);
+	bandwidth_init(sw);
 	ret = fdb_init(&sw->fdb, config->max_learned ? config->max_learned : DEFAULT_LEARNED, ageing_s);
 	if (!ret) {
 		sw->scratch = scratch_create();
