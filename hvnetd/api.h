@@ -45,6 +45,9 @@ enum {
 	  .item_min = 1, .item_max = bytes }
 #define F_ENUMS(n, need, values, t) \
 	{ .name = n, .text = t, .kind = FIELD_ARRAY, .required = need, .min = 1, .items = FIELD_ENUM, .names = values }
+#define F_INTS(n, need, hi, lo_item, hi_item, t) \
+	{ .name = n, .text = t, .kind = FIELD_ARRAY, .required = need, .max = hi, .items = FIELD_INTEGER, \
+	  .item_min = lo_item, .item_max = hi_item }
 #define F_COUNTERS(n, need, t) { .name = n, .text = t, .kind = FIELD_COUNTERS, .required = need }
 #define F_ANY(n, need, t) { .name = n, .text = t, .kind = FIELD_ANY, .required = need }
 #define PAGE_PARAMS \
@@ -62,7 +65,8 @@ extern const char *const api_policy_kinds[];
 
 /* Fields that the configuration has in common with parameters. */
 extern const struct field api_switch_config[], api_uplink_config[], api_hostnic_config[], api_port_config[], api_vm_config[],
-	api_adapter_config[], api_team_config[], api_policy[], api_acl_entry[], api_vlan[], api_bandwidth[], api_monitor[];
+	api_adapter_config[], api_team_config[], api_policy[], api_acl_entry[], api_vlan[], api_bandwidth[], api_monitor[],
+	api_remote[];
 extern const struct field api_config[];		/* the document of config.show and config.apply */
 
 struct rpc_group {

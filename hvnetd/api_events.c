@@ -54,7 +54,9 @@ static const struct field policy_fields[] = {
 static const struct field flapping_fields[] = {
 	COMMON,
 	F_NAME("switch", NEED, "the switch"),
-	F_COUNT("count", NEED, "addresses that moved too often since the last such event"),
+	F_STRING("mac", NEED, 17, 17, "the address that moved last"),
+	F_INT("vlan", NEED, 0, 4095, "its VLAN"),
+	F_COUNT("count", NEED, "times that an address was held in its place since the last such event"),
 	FIELD_END
 };
 static const struct field member_fields[] = {
@@ -100,12 +102,6 @@ static const struct field store_fields[] = {
 	F_STRING("why", MAY, 0, 383, "why it could not be written"),
 	FIELD_END
 };
-static const struct field capture_fields[] = {
-	F_STRING("capture", NEED, 1, 64, "the capture"),
-	F_STRING("data", NEED, 0, 2097152, "the next bytes of the pcapng stream, in base64"),
-	FIELD_END
-};
-
 const struct api_event api_events[] = {
 	{ "job.changed", "a job began, went on or ended", job_fields },
 	{ "object.changed", "an object of the configuration was added, changed or deleted", object_fields },
@@ -120,6 +116,5 @@ const struct api_event api_events[] = {
 	{ "extension.changed", "an extension was enabled, disabled, moved in the stack, or failed", extension_fields },
 	{ "store.failed", "the configuration could not be stored; it is tried again", store_fields },
 	{ "events.lost", "this subscriber was too slow for so many events", lost_fields },
-	{ "capture.data", "of a capture that was started without a file", capture_fields },
 	{ NULL, NULL, NULL },
 };

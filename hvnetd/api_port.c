@@ -5,6 +5,8 @@
 
 static const char *const vlan_modes[] = { "untagged", "access", "trunk", "isolated", "community", "promiscuous", NULL };
 static const char *const monitor_modes[] = { "none", "source", "destination", NULL };
+static const char *const monitor_directions[] = { "both", "from_nic", "to_nic", NULL };
+static const char *const bpdu_guards[] = { "pass", "drop", "block", NULL };
 static const char *const directions[] = { "in", "out", "both", NULL };
 static const char *const actions[] = { "allow", "deny", "meter", NULL };
 static const char *const link_states[] = { "up", "down", NULL };
@@ -14,7 +16,7 @@ static const char *const nic_states[] = { "none", "created", "connected", "disco
 static const char *const fdb_kinds[] = { "learned", "static", "self", "mgmt", NULL };
 const char *const api_policy_kinds[] = {
 	"mac_spoofing", "dhcp_guard", "router_guard", "bpdu_guard", "address_guard", "storm_limit", "ip_limit", "priority_tag",
-	"teaming", "isolated", "monitor", "vlan", "bandwidth", NULL
+	"teaming", "isolated", "lldp", "monitor", "vlan", "bandwidth", NULL
 };
 
 #define SWITCH F_REFERENCE("switch", NEED, "the switch")
@@ -38,6 +40,7 @@ const struct field api_bandwidth[] = {
 	F_INT("weight", MAY, 1, 100, "share of the uplink under contention, in mode weight"),
 	F_INT("reservation_bps", MAY, 0, BPS_MAX, "minimum on the uplink, in mode absolute"),
 	F_INT("limit_bps", MAY, 0, BPS_MAX, "maximum from the NIC; 0: none"),
+	F_INT("burst_bps", MAY, 0, BPS_MAX, "maximum while a burst lasts; 0: none"),
 	F_INT("burst_bytes", MAY, 0, 1 << 30, "what may exceed the maximum at once"),
 	FIELD_END
 };
@@ -45,6 +48,7 @@ const struct field api_bandwidth[] = {
 const struct field api_monitor[] = {
 	F_ENUM("mode", NEED, monitor_modes, "source: copies of its traffic go to the destinations of the same session"),
 	F_INT("session", MAY, 0, 255, "session; 0 unless given"),
+	F_ENUM("direction", MAY, monitor_directions, "of a source: which of its traffic; both unless given"),
 	FIELD_END
 };
 
@@ -52,7 +56,7 @@ const struct field api_policy[] = {
 	F_BOOL("mac_spoofing", MAY, "any source address is accepted from it, and learned"),
 	F_BOOL("dhcp_guard", MAY, "its DHCP server messages are dropped"),
 	F_BOOL("router_guard", MAY, "its router advertisements and redirects are dropped"),
-	F_BOOL("bpdu_guard", MAY, "its spanning tree frames are dropped"),
+	F_ENUM("bpdu_guard", MAY, bpdu_guards, "its spanning tree frames pass, are dropped, or also block the port"),
 	F_STRINGS("address_guard", MAY, 0, API_ADDRESSES_MAX, 45, "only these IP addresses may be its; others in IP, ARP and "
 		  "neighbour discovery are dropped. Empty: no guard"),
 	F_INT("storm_limit", MAY, 0, 10000000, "broadcasts, multicasts and floods from it in each second; 0: no limit"),
@@ -60,6 +64,7 @@ const struct field api_policy[] = {
 	F_BOOL("priority_tag", MAY, "priority bits from it are kept"),
 	F_BOOL("teaming", MAY, "may use the address of another adapter of its VM"),
 	F_BOOL("isolated", MAY, "no frames to or from other isolated ports"),
+	F_BOOL("lldp", MAY, "it gets the LLDP frames of the uplink; one port of a switch"),
 	F_OBJECT("monitor", MAY, api_monitor, "port mirroring"),
 	F_OBJECT("vlan", MAY, api_vlan, "VLAN"),
 	F_OBJECT("bandwidth", MAY, api_bandwidth, "bandwidth"),
@@ -73,12 +78,13 @@ const struct field api_policy[] = {
 	F_MAC("remote_mac", MAY, "the other side; makes it a MAC entry"), \
 	F_PREFIX("local", MAY, "IP prefix of the NIC's side"), \
 	F_PREFIX("remote", MAY, "IP prefix of the other side"), \
-	F_STRING("protocol", MAY, 1, 8, "tcp, udp, icmp, icmp6 or a number: an extended entry"), \
+	F_STRING("protocol", MAY, 1, 8, "any, tcp, udp, icmp, icmp6, sctp or a number: an extended entry"), \
 	F_STRING("local_port", MAY, 1, 11, "\"80\" or \"1024-65535\": an extended entry"), \
 	F_STRING("remote_port", MAY, 1, 11, "the other side's"), \
 	F_INT("weight", MAY, 1, 65535, "an extended entry: the highest that matches decides; without it the longest prefix does"), \
 	F_BOOL("stateful", MAY, "an extended entry that allows: answers pass, too"), \
-	F_INT("timeout_s", MAY, 1, 86400, "of a stateful entry: a flow that is idle for so long is forgotten; 255 unless given")
+	F_INT("timeout_s", MAY, 1, 604800, "of a stateful entry: a flow that is idle for so long is forgotten; 255 unless given"), \
+	F_INT("vlan", MAY, 1, 4094, "an extended entry: only frames in this VLAN")
 
 const struct field api_acl_entry[] = {
 	F_INT("id", NEED, 1, UINT32_MAX, "number, unique on the port"),
@@ -91,7 +97,7 @@ const struct field api_port_config[] = {
 	F_NAME("name", NEED, "unique name in the switch"),
 	F_STRING("friendly", MAY, 1, 255, "friendly name"),
 	F_OBJECT("policy", MAY, api_policy, "policies"),
-	F_OBJECTS("acl", MAY, 16384, api_acl_entry, "ACL"),
+	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL"),
 	FIELD_END
 };
 
@@ -205,8 +211,9 @@ static const struct field policy_result[] = {
 static const struct field acl_result[] = {
 	F_INT("id", NEED, 1, UINT32_MAX, "number, unique on the port"),
 	ACL_SETTINGS,
-	F_COUNT("frames", MAY, "that it has matched"),
+	F_COUNT("frames", MAY, "that it has decided, or metered, while the port exists"),
 	F_COUNT("bytes", MAY, "their bytes"),
+	F_COUNT("flows", MAY, "of a stateful entry: open now"),
 	FIELD_END
 };
 static const struct field acls_result[] = { PAGE_RESULT("entries", acl_result, "the entries"), FIELD_END };

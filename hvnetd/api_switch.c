@@ -6,8 +6,8 @@
 const char *const api_switch_types[] = { "private", "internal", "external", "nat", NULL };
 const char *const api_uplink_kinds[] = { "packet", "tap", "nat", "stream", NULL };
 static const char *const bandwidth_modes[] = { "default", "weight", "absolute", "none", NULL };
-static const char *const team_modes[] = { "independent", "static", "lacp", "mux", NULL };
-static const char *const team_algorithms[] = { "dynamic", "port", "addresses", "ips", "macs", NULL };
+static const char *const team_modes[] = { "independent", "static", "lacp", NULL };
+static const char *const team_algorithms[] = { "dynamic", "transport", "ip", "mac", "port", NULL };
 static const char *const lacp_rates[] = { "slow", "fast", NULL };
 static const char *const member_modes[] = { "active", "standby", NULL };
 static const char *const link_states[] = { "up", "down", NULL };
@@ -24,9 +24,20 @@ static const char *const link_states[] = { "up", "down", NULL };
 	F_INT("default_weight", MAY, 1, 100, "share of ports without a bandwidth policy, in mode weight")
 
 static const struct field extension_config[] = {
-	F_STRING("name", NEED, 1, 63, "the extension, as installed"),
+	F_STRING("name", NEED, 1, 63, "the extension on the switch"),
+	F_STRING("module", MAY, 1, 63, "the extension as installed; of the same name unless given"),
 	F_BOOL("enabled", NEED, "whether it takes part"),
 	F_STRING("argument", MAY, 0, 1024, "what it is told when it is attached"),
+	F_OBJECT("remote", MAY, api_remote, "it is a program of its own"),
+	FIELD_END
+};
+
+static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
+const struct field api_remote[] = {
+	F_ENUM("class", NEED, extension_classes, "what it may do"),
+	F_BOOL("fail_open", MAY, "without the program frames pass; else they are dropped"),
+	F_INT("wait_ms", MAY, 1, 10000, "a frame waits for a verdict no longer; 20 unless given"),
+	F_INT("wait_frames", MAY, 1, 4096, "so many wait at most; 512 unless given"),
 	FIELD_END
 };
 
@@ -37,10 +48,9 @@ static const struct field member_config[] = {
 };
 
 const struct field api_team_config[] = {
-	F_ENUM("mode", MAY, team_modes, "independent of the neighbour switch, static, LACP, or the choice left to the forwarding "
-	       "extension"),
-	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member: flowlets, the port, a hash of addresses and ports, of "
-	       "IP addresses, of MAC addresses"),
+	F_ENUM("mode", MAY, team_modes, "independent of the neighbour switch (the default), static, or LACP"),
+	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member: flowlets (the default), a hash of addresses and ports, "
+	       "of IP addresses, of MAC addresses, or the source port"),
 	F_ENUM("lacp_rate", MAY, lacp_rates, "how often the neighbour is asked to speak"),
 	F_INT("updelay_ms", MAY, 0, 60000, "a member whose link returned waits for so long"),
 	F_INT("downdelay_ms", MAY, 0, 60000, "a member whose link went is kept for so long"),
@@ -65,8 +75,8 @@ const struct field api_uplink_config[] = {
 	INTERFACE("interface", MAY, "of kind tap: the tap interface"),
 	F_STRING("path", MAY, 1, 107, "of kind stream: the Unix socket to connect to"),
 	F_OBJECT("team", MAY, api_team_config, "how several members act as one"),
-	F_OBJECT("policy", MAY, api_policy, "policies of its port"),
-	F_OBJECTS("acl", MAY, 16384, api_acl_entry, "ACL of its port"),
+	F_OBJECT("policy", MAY, api_policy, "policies of its port; without it all VLANs pass"),
+	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
 	FIELD_END
 };
 
@@ -75,8 +85,9 @@ const struct field api_hostnic_config[] = {
 	F_NAME("name", NEED, "name of its port"),
 	INTERFACE("interface", NEED, "the tap interface that the host sees"),
 	F_MAC("mac", MAY, "the interface's address; by the kernel unless given"),
+	INTERFACE("shares", MAY, "uplink of the switch whose addresses and routes it has taken over"),
 	F_OBJECT("policy", MAY, api_policy, "policies of its port"),
-	F_OBJECTS("acl", MAY, 16384, api_acl_entry, "ACL of its port"),
+	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
 	FIELD_END
 };
 
@@ -90,7 +101,7 @@ static const struct field switch_create_params[] = {
 	F_STRINGS("uplink", MAY, 1, 32, 15, "interfaces to bind as its uplink; makes it external"),
 	F_BOOL("host_nic", MAY, "give the host a NIC on it; with an uplink, the host shares it"),
 	INTERFACE("interface", MAY, "name of the host NIC's interface; from the switch's name unless given"),
-	F_STRINGS("extensions", MAY, 0, 64, 63, "extensions to enable, from top to bottom"),
+	F_STRINGS("extensions", MAY, 0, 32, 63, "installed extensions to enable, from top to bottom"),
 	FIELD_END
 };
 
@@ -154,7 +165,7 @@ static const struct field hostnic_params[] = {
 
 static const struct field team_set_params[] = {
 	SWITCH_REFERENCE,
-	F_ENUM("mode", MAY, team_modes, "independent, static, lacp or mux"),
+	F_ENUM("mode", MAY, team_modes, "independent, static or lacp"),
 	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member"),
 	F_ENUM("lacp_rate", MAY, lacp_rates, "how often the neighbour is asked to speak"),
 	F_INT("updelay_ms", MAY, 0, 60000, "a member whose link returned waits for so long"),

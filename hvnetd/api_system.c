@@ -5,6 +5,7 @@
 
 static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
 static const char *const capture_points[] = { "ingress", "accepted", "egress", "dropped", NULL };
+static const char *const capture_directions[] = { "in", "out", "both", NULL };
 static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
 static const char *const actions[] = { "add", "change", "delete", NULL };
 static const char *const object_kinds[] = { "switch", "uplink", "hostnic", "port", "vm", "adapter", NULL };
@@ -38,8 +39,10 @@ static const struct field extension_params[] = {
 };
 static const struct field extension_enable_params[] = {
 	SWITCH,
-	F_STRING("name", NEED, 1, 63, "the extension"),
+	F_STRING("name", NEED, 1, 63, "the extension on the switch"),
+	F_STRING("module", MAY, 1, 63, "the extension as installed; of the same name unless given"),
 	F_STRING("argument", MAY, 0, 1024, "what it is told, e.g. a filter's expression"),
+	F_OBJECT("remote", MAY, api_remote, "it is a program of its own, which attaches to the socket of the answer"),
 	FIELD_END
 };
 static const struct field extension_order_params[] = {
@@ -48,14 +51,17 @@ static const struct field extension_order_params[] = {
 	FIELD_END
 };
 static const struct field capture_start_params[] = {
-	F_REFERENCE("switch", MAY, "all ports of this switch"),
-	F_REFERENCE("port", MAY, "this port only"),
+	SWITCH,
+	F_REFERENCE("port", MAY, "this port only: SWITCH/PORT or VM/NAME; later ones of its name, too"),
 	F_ENUMS("points", MAY, capture_points, "where in the pipeline; ingress, egress and dropped unless given"),
-	F_STRING("filter", MAY, 1, 1024, "expression of pcap-filter(7)"),
+	F_ENUM("direction", MAY, capture_directions, "from the port's NIC (in), to it (out), or both, the default"),
+	F_INT("vlan", MAY, 0, 4094, "only frames in this VLAN; 0: only those in none"),
 	F_INT("snaplen", MAY, 14, 262144, "bytes of each frame; all unless given"),
-	F_STRING("file", MAY, 1, 4095, "pcapng file that hvnetd writes; without it the frames come on this connection"),
-	F_INT("file_bytes", MAY, 4096, INT64_MAX, "begin another file after so many bytes"),
-	F_INT("files", MAY, 1, 1000, "keep so many files"),
+	F_INT("max_frames", MAY, 1, INT64_MAX, "it ends after so many"),
+	F_INTS("filter", MAY, 8192, 0, UINT32_MAX, "program of the Berkeley packet filter, for Ethernet: code, jt, jf and k of each "
+	       "instruction in one list; as pcap_compile(3) makes it"),
+	F_INT("ring_bytes", MAY, 1 << 20, 1 << 28, "size of the ring: a power of two; 4 MiB unless given"),
+	F_STRING("application", MAY, 1, 63, "who captures, for the file's header"),
 	FIELD_END
 };
 static const struct field capture_params[] = { F_STRING("capture", NEED, 1, 64, "the capture"), FIELD_END };
@@ -107,7 +113,7 @@ static const struct field no_params[] = { FIELD_END };
 
 static const struct field nothing[] = { FIELD_END };
 static const struct field extension_result[] = {
-	F_STRING("name", NEED, 1, 63, "the extension"),
+	F_STRING("name", NEED, 1, 63, "the extension on the switch, or as installed"),
 	F_ENUM("class", NEED, extension_classes, "what it may do"),
 	F_STRING("vendor", MAY, 0, 63, "who wrote it"),
 	F_STRING("version", MAY, 0, 31, "its version"),
@@ -116,7 +122,10 @@ static const struct field extension_result[] = {
 	F_BOOL("running", MAY, "whether its program is there"),
 	F_INT("place", MAY, 0, 64, "in the stack, from the top"),
 	F_STRING("argument", MAY, 0, 1024, "what it was told"),
+	F_STRING("module", MAY, 1, 63, "the extension as installed"),
+	F_STRING("socket", MAY, 1, 4095, "of one that is a program: where it attaches"),
 	F_COUNTERS("counters", MAY, "frames, drops and time"),
+	F_STRING("last_drop", MAY, 0, 255, "reason that it gave for its last drop"),
 	FIELD_END
 };
 static const struct field extensions_result[] = {
@@ -125,11 +134,13 @@ static const struct field extensions_result[] = {
 };
 static const struct field capture_result[] = {
 	F_STRING("capture", NEED, 1, 64, "the capture"),
-	F_STRING("switch", MAY, 1, 63, "the switch"),
+	F_NAME("switch", NEED, "the switch"),
 	F_STRING("port", MAY, 1, 2 * HVNETD_NAME_BYTES, "the port"),
-	F_STRING("file", MAY, 1, 4095, "the file"),
-	F_COUNT("frames", MAY, "captured"),
-	F_COUNT("lost", MAY, "lost for lack of room"),
+	F_COUNT("ring_bytes", NEED, "bytes of data of the ring"),
+	F_COUNT("seen", NEED, "frames at its points"),
+	F_COUNT("captured", NEED, "frames in the stream"),
+	F_COUNT("dropped", NEED, "frames that found no room in the ring"),
+	F_BOOL("ended", NEED, "whether it has ended by itself"),
 	FIELD_END
 };
 static const struct field captures_result[] = { PAGE_RESULT("captures", capture_result, "the captures"), FIELD_END };
@@ -228,13 +239,14 @@ static const struct field version_result[] = {
 const struct rpc_method api_system_methods[] = {
 	{ "extension.list", "extensions that are installed, or those of a switch", 0, extension_list_params, extensions_result,
 	  method_extension_list },
-	{ "extension.enable", "let an extension take part in a switch", RPC_CHANGES, extension_enable_params, extension_result,
+	{ "extension.enable", "put an extension on a switch, and let it take part", RPC_CHANGES, extension_enable_params, extension_result,
 	  method_extension_enable },
-	{ "extension.disable", "no longer", RPC_CHANGES, extension_params, nothing, method_extension_disable },
+	{ "extension.disable", "no longer; it keeps its place", RPC_CHANGES, extension_params, nothing, method_extension_disable },
+	{ "extension.remove", "take it off the switch", RPC_CHANGES, extension_params, nothing, method_extension_remove },
 	{ "extension.order", "their order in the stack", RPC_CHANGES, extension_order_params, extensions_result,
 	  method_extension_order },
 	{ "extension.status", "counters of a switch's extensions", 0, switch_params, extensions_result, method_extension_status },
-	{ "capture.start", "capture frames to a file or to this connection", RPC_ACTS, capture_start_params, capture_result,
+	{ "capture.start", "capture frames into a ring of pcapng blocks, shared with this connection", RPC_ACTS, capture_start_params, capture_result,
 	  method_capture_start },
 	{ "capture.stop", "end a capture", RPC_ACTS, capture_params, capture_result, method_capture_stop },
 	{ "capture.list", "captures that run", 0, page_params, captures_result, method_capture_list },

@@ -68,6 +68,7 @@ json_t *method_fdb_flush(struct rpc_call *call);
 json_t *method_extension_list(struct rpc_call *call);
 json_t *method_extension_enable(struct rpc_call *call);
 json_t *method_extension_disable(struct rpc_call *call);
+json_t *method_extension_remove(struct rpc_call *call);
 json_t *method_extension_order(struct rpc_call *call);
 json_t *method_extension_status(struct rpc_call *call);
 
