@@ -137,6 +137,7 @@ static int make_switches(struct hvnetd *d, struct rpc_error *err)
 
 static void client_gone(void *opaque, struct control_client *client)
 {
+	captures_client_gone(opaque, client);
 	hvnetd_scope_gone(opaque, client);
 }
 
@@ -164,6 +165,7 @@ enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct 
 	memset(d, 0, sizeof(*d));
 	TAILQ_INIT(&d->switches);
 	TAILQ_INIT(&d->vms);
+	TAILQ_INIT(&d->captures);
 	d->options = o;
 	host_id(d->host);
 	status = make_loop(d, err);

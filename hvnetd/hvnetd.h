@@ -24,6 +24,7 @@
 
 #include "base/loop.h"
 #include "e1000/e1000.h"
+#include "hvnetd/capture.h"
 #include "hvnetd/child.h"
 #include "hvnetd/names.h"
 #include "hvnetd/options.h"
@@ -129,6 +130,8 @@ struct hvnetd {
 	TAILQ_HEAD(, vm) vms;
 	unsigned num_vms, num_switches;
 	uint64_t vms_made;		/* for names that nobody gave */
+	struct capture_list captures;
+	uint64_t captures_made;
 };
 
 /* All return 0, or -1 with err filled. */

@@ -10,6 +10,7 @@
 #include "e1000/e1000.h"
 #include "hvnetd/control.h"
 #include "hvnetd/hvnetd.h"
+#include "hvnetd/methods.h"
 #include "netvsp/netvsp.h"
 #include "vfio-user/vfio_user.h"
 #include "vmbus/vmbus.h"
@@ -571,6 +572,32 @@ static json_t *fdb_show(struct rpc_call *call)
 	return json_pack("{s:o}", "entries", list);
 }
 
+/* Captures. */
+
+static const struct rpc_param capture_start_params[] = {
+	{ "switch", RPC_STRING, false, 1, HVNETD_NAME_BYTES - 1 },
+	{ "port", RPC_STRING, false, 1, HVNETD_NAME_BYTES - 1 },
+	{ "points", RPC_STRING, false, 1, 64 },
+	{ "direction", RPC_STRING, false, 1, 8 },
+	{ "vlan", RPC_INTEGER, false, 0, 4094 },
+	{ "snaplen", RPC_INTEGER, false, 1, 262144 },
+	{ "filter", RPC_STRING, false, 1, 49152 },
+	{ "count", RPC_INTEGER, false, 1, INT64_MAX },
+	{ "buffer_bytes", RPC_INTEGER, false, 1, CAPTURE_BUFFER_MAX },
+	END
+};
+
+static const struct rpc_param capture_stop_params[] = {
+	{ "capture", RPC_STRING, true, 1, 15 },
+	END
+};
+
+static const struct rpc_param capture_list_params[] = {
+	{ "limit", RPC_INTEGER, false, 1, 1000 },
+	{ "offset", RPC_INTEGER, false, 0, INT32_MAX },
+	END
+};
+
 static json_t *version(struct rpc_call *call)
 {
 	const struct hvnetd *d = call->opaque;
@@ -594,6 +621,9 @@ const struct rpc_method hvnetd_methods[] = {
 	{ "port.del", true, port_del_params, port_del },
 	{ "port.show", false, port_show_params, port_show },
 	{ "fdb.show", false, fdb_show_params, fdb_show },
+	{ "capture.start", true, capture_start_params, method_capture_start },
+	{ "capture.stop", true, capture_stop_params, method_capture_stop },
+	{ "capture.list", false, capture_list_params, method_capture_list },
 	{ "stats", false, NULL, method_stats },
 	{ "version", false, NULL, version },
 };

@@ -1,5 +1,5 @@
 hvnetd_SRCS := options.c names.c rpc.c control.c child.c privileges.c \
-	daemon.c switch.c uplink.c vm.c adapter.c methods.c stats.c
+	daemon.c switch.c uplink.c vm.c adapter.c methods.c stats.c capture.c
 hvnetd_PROGS := hvnetd
 hvnetd_TESTS := rpc_test.c options_test.c e2e_test.c launch_test.c emulated_test.c
 hvnetd_USES := hvnetctl e1000 netvsp vmbus vswitch vfio-user base
