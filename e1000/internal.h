@@ -15,6 +15,7 @@
 enum {
 	/* Our policy, all of them: bounds of the work of one wake-up, and of our memory. */
 	E1000_TX_FETCH = 64,		/* descriptors that are copied at once */
+	E1000_TX_PREFETCH = 6,		/* buffers that are asked for ahead of their turn */
 	E1000_TX_POLL_DESCS = 512,	/* … and worked on per poll */
 	E1000_TX_POLL_FRAMES = 128,	/* frames or segments made here per poll */
 	E1000_TX_PIECES = 64,		/* contiguous pieces of guest memory of a frame in assembly; more are copied */

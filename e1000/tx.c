@@ -286,13 +286,27 @@ bool e1000_tx_made_enough(const struct e1000_core *c)
 	return c->tx.made >= (e1000_tx_looped(c) ? 4 : E1000_TX_POLL_FRAMES);
 }
 
+/* The first bytes of a buffer: another processor has written them just now, and getting them takes longer than a frame's work. */
+static void prefetch(const struct e1000_core *c, const struct e1000_tx_desc *d)
+{
+	uint32_t n = 1;
+	const void *at = c->bus_master ? c->ops->dma(c->opaque, le64_get(d->buffer), &n, false) : NULL;
+
+	if (at)
+		__builtin_prefetch(at);
+}
+
 static unsigned run(struct e1000_core *c, unsigned budget)
 {
 	struct e1000_tx_desc d[E1000_TX_FETCH];
 	const unsigned n = fetch(c, d, budget < E1000_TX_FETCH ? budget : E1000_TX_FETCH);
 	unsigned done;
 
+	for (done = 0; done < n && done < E1000_TX_PREFETCH; done++)
+		prefetch(c, &d[done]);
 	for (done = 0; done < n && !c->tx.paused && !e1000_tx_made_enough(c); done++) {
+		if (done + E1000_TX_PREFETCH < n)
+			prefetch(c, &d[done + E1000_TX_PREFETCH]);
 		if (!take(c, &d[done]))
 			return done + 1;
 		if (c->tx.batch.num_frames == VSWITCH_BATCH)	/* now: a pause shall not find another frame */
