@@ -26,16 +26,33 @@ static uint32_t bucket_of(const struct fdb *fdb, uint64_t key)
 	return (uint32_t)(h >> 32) & fdb->bucket_mask;
 }
 
-int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
+/* Room for the static ones, too, and short chains. */
+static uint32_t buckets_for(uint32_t max_learned)
 {
 	uint32_t buckets = 64;
+
+	while (buckets < max_learned && buckets < 1u << 24)
+		buckets *= 2;
+	return buckets * 2;
+}
+
+/* All nodes are free. */
+static void free_all(struct fdb *fdb)
+{
+	fdb->free = NULL;
+	for (uint32_t i = fdb->max; i-- > 0;) {
+		fdb->nodes[i].next = fdb->free;
+		fdb->free = &fdb->nodes[i];
+	}
+}
+
+int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
+{
+	uint32_t buckets = buckets_for(max_learned);
 
 	*fdb = (struct fdb){ .max = max_learned, .ageing_s = ageing_s, .generation = 1 };
 	TAILQ_INIT(&fdb->by_age);
 	TAILQ_INIT(&fdb->owners);
-	while (buckets < max_learned && buckets < 1u << 24)
-		buckets *= 2;
-	buckets *= 2;			/* room for the static ones, and short chains */
 	fdb->bucket_mask = buckets - 1;
 	if (getrandom(&fdb->seed, sizeof(fdb->seed), 0) != sizeof(fdb->seed))
 		return -EIO;
@@ -45,10 +62,7 @@ int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
 		fdb_free(fdb);
 		return -ENOMEM;
 	}
-	for (uint32_t i = max_learned; i-- > 0;) {
-		fdb->nodes[i].next = fdb->free;
-		fdb->free = &fdb->nodes[i];
-	}
+	free_all(fdb);
 	return 0;
 }
 
@@ -120,6 +134,7 @@ void fdb_owner_init(struct fdb_owner *owner)
 {
 	*owner = (struct fdb_owner){ .count = 0 };
 	TAILQ_INIT(&owner->learned);
+	TAILQ_INIT(&owner->entries);
 }
 
 void fdb_flush(struct fdb *fdb, struct fdb_owner *owner)
@@ -130,6 +145,50 @@ void fdb_flush(struct fdb *fdb, struct fdb_owner *owner)
 		forget(fdb, n);
 		fdb->counters.purged++;
 	}
+}
+
+void fdb_flush_vlan(struct fdb *fdb, uint16_t vlan)
+{
+	struct fdb_node *n, *next;
+
+	for (n = TAILQ_FIRST(&fdb->by_age); n; n = next) {
+		next = TAILQ_NEXT(n, by_age);
+		if (n->key >> 48 == vlan) {
+			forget(fdb, n);
+			fdb->counters.purged++;
+		}
+	}
+}
+
+int fdb_resize(struct fdb *fdb, uint32_t max_learned)
+{
+	uint32_t buckets = buckets_for(max_learned), old_buckets = fdb->bucket_mask + 1;
+	struct fdb_node **old = fdb->buckets, *n, *next;
+	struct fdb_node **fresh = calloc(buckets, sizeof(struct fdb_node *));
+	struct fdb_node *nodes = calloc(max_learned ? max_learned : 1, sizeof(*nodes));
+	struct fdb_owner *o;
+
+	if (!fresh || !nodes) {
+		free(fresh);
+		free(nodes);
+		return -ENOMEM;
+	}
+	TAILQ_FOREACH(o, &fdb->owners, link)
+		fdb_flush(fdb, o);
+	free(fdb->nodes);
+	fdb->nodes = nodes;
+	fdb->max = max_learned;
+	free_all(fdb);
+	fdb->buckets = fresh;
+	fdb->bucket_mask = buckets - 1;
+	for (uint32_t i = 0; i < old_buckets; i++) {	/* the static ones */
+		for (n = old[i]; n; n = next) {
+			next = n->next;
+			link_node(fdb, n);
+		}
+	}
+	free(old);
+	return 0;
 }
 
 void fdb_owner_set_learns(struct fdb *fdb, struct fdb_owner *owner, bool learns)
@@ -183,6 +242,50 @@ void fdb_remove_static(struct fdb *fdb, struct fdb_node *node)
 		return;
 	unlink_node(fdb, node);
 	node->owner = NULL;
+}
+
+int fdb_add_entry(struct fdb *fdb, struct fdb_owner *owner, uint64_t key)
+{
+	struct fdb_node *n = fdb_find(fdb, key);
+
+	if (n && n->is_static)
+		return -EADDRINUSE;
+	if (n) {
+		forget(fdb, n);
+		fdb->counters.purged++;
+	}
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	*n = (struct fdb_node){ .key = key, .owner = owner, .is_static = true, .is_entry = true };
+	link_node(fdb, n);
+	TAILQ_INSERT_TAIL(&owner->entries, n, by_owner);
+	return 0;
+}
+
+static void del_entry(struct fdb *fdb, struct fdb_node *n)
+{
+	unlink_node(fdb, n);
+	TAILQ_REMOVE(&n->owner->entries, n, by_owner);
+	free(n);
+}
+
+int fdb_del_entry(struct fdb *fdb, struct fdb_owner *owner, uint64_t key)
+{
+	struct fdb_node *n = find_exact(fdb, key);
+
+	if (!n || !n->is_entry || n->owner != owner)
+		return -ENOENT;
+	del_entry(fdb, n);
+	return 0;
+}
+
+void fdb_del_entries(struct fdb *fdb, struct fdb_owner *owner)
+{
+	struct fdb_node *n;
+
+	while ((n = TAILQ_FIRST(&owner->entries)))
+		del_entry(fdb, n);
 }
 
 struct fdb_node *fdb_find_static(const struct fdb *fdb, uint64_t mac)
@@ -276,8 +379,8 @@ static bool flaps(struct fdb_node *n, uint64_t now_ns)
 	return true;
 }
 
-static enum fdb_result move(struct fdb *fdb, struct fdb_node *n, struct fdb_owner *to,
-			    uint64_t now_ns)
+/* FDB_MOVED, if it may. */
+static enum fdb_result may_move(struct fdb *fdb, struct fdb_node *n, uint64_t now_ns)
 {
 	if (now_ns < n->held_until_ns) {
 		fdb->counters.held++;
@@ -287,6 +390,33 @@ static enum fdb_result move(struct fdb *fdb, struct fdb_node *n, struct fdb_owne
 		fdb->counters.flapping++;
 		return FDB_FLAPPING;
 	}
+	return FDB_MOVED;
+}
+
+void fdb_give_static(struct fdb *fdb, struct fdb_node *node, struct fdb_owner *to)
+{
+	node->owner = to;
+	fdb->generation++;
+}
+
+enum fdb_result fdb_move_static(struct fdb *fdb, struct fdb_node *node, struct fdb_owner *to, uint64_t now_ns)
+{
+	enum fdb_result result = may_move(fdb, node, now_ns);
+
+	if (result == FDB_MOVED) {
+		fdb_give_static(fdb, node, to);
+		fdb->counters.moved++;
+	}
+	return result;
+}
+
+static enum fdb_result move(struct fdb *fdb, struct fdb_node *n, struct fdb_owner *to,
+			    uint64_t now_ns)
+{
+	enum fdb_result result = may_move(fdb, n, now_ns);
+
+	if (result != FDB_MOVED)
+		return result;
 	detach(n);
 	if (to->count >= share(fdb))
 		evict_oldest(fdb, to);

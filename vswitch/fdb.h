@@ -47,11 +47,13 @@ struct fdb_node {
 	uint32_t seen_s;		/* coarse: within a second */
 	uint8_t moves;
 	bool is_static;
+	bool is_entry;			/* … an administrator's, allocated for it */
 };
 TAILQ_HEAD(fdb_list, fdb_node);
 
 struct fdb_owner {
 	struct fdb_list learned;	/* the oldest first */
+	struct fdb_list entries;	/* the administrator's; owned */
 	uint32_t count;			/* of learned */
 	bool learns;			/* has a share of the table */
 	TAILQ_ENTRY(fdb_owner) link;	/* among those that learn */
@@ -77,29 +79,6 @@ struct fdb {
 	struct fdb_counters counters;
 };
 
-int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
-	__attribute__((warn_unused_result));
-/* Zeroed is fine. */
-void fdb_free(struct fdb *fdb);
-
-void fdb_owner_init(struct fdb_owner *owner);
-/* Gives the owner a share of the table, or takes it and the owner's learned entries away. */
-void fdb_owner_set_learns(struct fdb *fdb, struct fdb_owner *owner, bool learns);
-/* Forgets what was learned of the owner. */
-void fdb_flush(struct fdb *fdb, struct fdb_owner *owner);
-
-/*
- * node (the caller's, until it is removed) says where mac is, on any VLAN; learned entries of the
- * address go. -EADDRINUSE: it has a static entry already.
- */
-int fdb_add_static(struct fdb *fdb, struct fdb_node *node, struct fdb_owner *owner, uint64_t mac)
-	__attribute__((warn_unused_result));
-void fdb_remove_static(struct fdb *fdb, struct fdb_node *node);
-
-/* NULL if unknown. */
-struct fdb_node *fdb_find_static(const struct fdb *fdb, uint64_t mac);
-struct fdb_node *fdb_find(const struct fdb *fdb, uint64_t key);
-
 enum fdb_result {
 	FDB_KNOWN,			/* it is there already */
 	FDB_LEARNED,
@@ -109,6 +88,50 @@ enum fdb_result {
 	FDB_STATIC,			/* a static entry of another owner forbids it */
 	FDB_FULL,
 };
+
+int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
+	__attribute__((warn_unused_result));
+/* Zeroed is fine. */
+void fdb_free(struct fdb *fdb);
+
+void fdb_owner_init(struct fdb_owner *owner);
+/* Gives the owner a share of the table, or takes it and the owner's learned entries away. */
+void fdb_owner_set_learns(struct fdb *fdb, struct fdb_owner *owner, bool learns);
+/* Forgets what was learned of the owner; in the VLAN. */
+void fdb_flush(struct fdb *fdb, struct fdb_owner *owner);
+void fdb_flush_vlan(struct fdb *fdb, uint16_t vlan);
+/* Another limit. Forgets all that was learned. -ENOMEM: nothing has changed. */
+int fdb_resize(struct fdb *fdb, uint32_t max_learned) __attribute__((warn_unused_result));
+/* What the answers are used for has changed: caches are to ask again. */
+static inline void fdb_answers_changed(struct fdb *fdb)
+{
+	fdb->generation++;
+}
+
+/*
+ * An administrator's entry, on one VLAN: static until it is deleted. -EADDRINUSE: there is one, or mac has a static entry.
+ * -ENOMEM. -ENOENT.
+ */
+int fdb_add_entry(struct fdb *fdb, struct fdb_owner *owner, uint64_t key) __attribute__((warn_unused_result));
+int fdb_del_entry(struct fdb *fdb, struct fdb_owner *owner, uint64_t key) __attribute__((warn_unused_result));
+void fdb_del_entries(struct fdb *fdb, struct fdb_owner *owner);
+
+/*
+ * node (the caller's, until it is removed) says where mac is, on any VLAN; learned entries of the
+ * address go. -EADDRINUSE: it has a static entry already.
+ */
+int fdb_add_static(struct fdb *fdb, struct fdb_node *node, struct fdb_owner *owner, uint64_t mac)
+	__attribute__((warn_unused_result));
+void fdb_remove_static(struct fdb *fdb, struct fdb_node *node);
+
+/* The static entry's owner is another one from now on, unless it changes too often: as learned ones. */
+enum fdb_result fdb_move_static(struct fdb *fdb, struct fdb_node *node, struct fdb_owner *to, uint64_t now_ns);
+/* … in any case. */
+void fdb_give_static(struct fdb *fdb, struct fdb_node *node, struct fdb_owner *to);
+
+/* NULL if unknown. */
+struct fdb_node *fdb_find_static(const struct fdb *fdb, uint64_t mac);
+struct fdb_node *fdb_find(const struct fdb *fdb, uint64_t key);
 
 /* The unicast source key was seen at owner, which learns. *out: its entry, unless FULL or STATIC. */
 enum fdb_result fdb_learn(struct fdb *fdb, struct fdb_owner *owner, uint64_t key, uint64_t now_ns,
