@@ -300,6 +300,8 @@ int held_inject(struct vswitch_extension *e, const struct vswitch_frame *f, stru
 	e->stats.injected++;
 	source->stats.injected++;
 	h->f.source = source->id;
+	/* As a trunk shows it, whatever the port's own policy: so a clone stays in its VLAN. */
+	h->f.vlan = h->f.offload.flags & VSWITCH_VLAN ? h->f.offload.vlan_tci & VLAN_ID_MASK : 0;
 	h->injected = true;
 	h->depth = depth;
 	defer(h);

@@ -29,6 +29,14 @@ static inline uint16_t vlan_of(const struct vswitch_frame *f)
 	return f->offload.flags & VSWITCH_VLAN ? f->offload.vlan_tci & VLAN_ID_MASK : 0;
 }
 
+/* What an address is looked up under: all of a private VLAN are one. */
+static inline uint64_t key_of(const struct vswitch *sw, const struct vswitch_frame *f, uint64_t mac)
+{
+	if (likely(!f->vlan))
+		return mac;
+	return fdb_key(sw->primary_of ? sw->primary_of[f->vlan] : f->vlan, mac);
+}
+
 /* The bits of the first n ≤ VSWITCH_BATCH frames of a batch. */
 static inline uint32_t all_of(unsigned n)
 {
@@ -42,14 +50,21 @@ static inline unsigned way(uint64_t key)
 
 /* Admission: sanity and source address. VSWITCH_DROPS: the frame may pass. */
 
-static bool sane(struct vswitch_frame *f)
+static inline __attribute__((always_inline)) bool sane(struct vswitch_frame *f)
 {
 	if (unlikely(f->len < ETHERNET_BYTES || f->len > VSWITCH_FRAME_MAX_BYTES))
 		return false;
 	if (unlikely(f->head_bytes < ETHERNET_BYTES || f->head_bytes > VSWITCH_HEAD_BYTES ||
 		     f->head_bytes > f->len))
 		return false;
-	return likely(!offload_wants_ingress(f)) || offload_ingress(f);
+	if (likely(!offload_wants_ingress(f))) {
+		f->vlan = 0;
+		return true;
+	}
+	if (!offload_ingress(f))
+		return false;
+	f->vlan = vlan_of(f);
+	return true;
 }
 
 static struct cached_source *cached_source(struct vswitch_port *p, uint64_t key)
@@ -63,19 +78,23 @@ static inline bool source_known(const struct vswitch_port *p, const struct cache
 	return c->key == key && c->generation == p->sw->fdb.generation;
 }
 
-static enum vswitch_drop admit_source(struct vswitch_port *p, uint64_t mac, uint16_t vlan)
+static enum vswitch_drop admit_source(struct vswitch_port *p, uint64_t mac, uint64_t key)
 {
-	uint64_t key = fdb_key(vlan, mac);
 	struct fdb_node *n;
 
 	if (mac & GROUP_BIT || !mac)
 		return VSWITCH_DROP_GROUP_SOURCE;
-	if (!p->learned.learns)
-		return VSWITCH_DROP_SPOOFED_SOURCE;
 	if (source_known(p, cached_source(p, key), key))
 		return VSWITCH_DROPS;
-	n = fdb_find_static(&p->sw->fdb, mac);
-	if (!n || n->owner == &p->learned)
+	n = fdb_find(&p->sw->fdb, key);
+	if (n && n->is_static && team_borrow(p, n)) {
+		if (n->owner == &p->learned)
+			*cached_source(p, key) = (struct cached_source){ key, p->sw->fdb.generation, n };
+		return VSWITCH_DROPS;
+	}
+	if (!p->learned.learns)
+		return VSWITCH_DROP_SPOOFED_SOURCE;
+	if (!n || !n->is_static || n->owner == &p->learned)
 		return VSWITCH_DROPS;
 	return p->external ? VSWITCH_DROP_OWN_SOURCE : VSWITCH_DROP_SPOOFED_SOURCE;
 }
@@ -87,25 +106,29 @@ static inline bool is_link_local(const struct vswitch_frame *f)
 	return !memcmp(f->head, prefix, 5) && !(f->head[5] & 0xf0);
 }
 
-static inline enum vswitch_drop admit(struct vswitch_port *p, struct vswitch_frame *f)
+static inline __attribute__((always_inline))
+enum vswitch_drop admit(struct vswitch_port *p, struct vswitch_frame *f, bool has_rules)
 {
-	enum vswitch_drop reason;
+	enum vswitch_drop reason, policy = VSWITCH_DROPS;
 	uint64_t source;
 
 	if (!sane(f))
 		return VSWITCH_DROP_BAD_FRAME;
+	if (has_rules)		/* before the source is looked at, because it depends on the VLAN where that is known */
+		policy = policy_admit(p, f);
 	source = mac_at(f->head + 6);
 	if (unlikely(source != p->mac || !source)) {
-		reason = admit_source(p, source, vlan_of(f));
+		reason = admit_source(p, source, key_of(p->sw, f, source));
 		if (reason != VSWITCH_DROPS)
 			return reason;
 	}
-	if (unlikely(f->head[0] & 1) && is_link_local(f))
-		return VSWITCH_DROP_LINK_LOCAL;
-	return VSWITCH_DROPS;
+	if (unlikely(f->head[0] & 1) && is_link_local(f) && policy == VSWITCH_DROPS)
+		return policy_link_local(p, f);
+	return policy;
 }
 
-static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n)
+static inline __attribute__((always_inline))
+uint32_t admit_each(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n, bool has_rules)
 {
 	enum vswitch_drop reason;
 	uint32_t keep = 0;
@@ -116,7 +139,7 @@ static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *f
 		frames[i]->preserve = 0;
 		if (!p->external)
 			frames[i]->member = 0;
-		reason = admit(p, frames[i]);
+		reason = admit(p, frames[i], has_rules);
 		if (likely(reason == VSWITCH_DROPS))
 			keep |= 1u << i;
 		else
@@ -124,6 +147,12 @@ static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *f
 	}
 	p->stats.in_frames += n;
 	return keep;
+}
+
+/* Compiled twice, so that a port without policy does not ask for one per frame. */
+static uint32_t admit_all(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n)
+{
+	return unlikely(p->rules) ? admit_each(p, frames, n, true) : admit_each(p, frames, n, false);
 }
 
 /* Learning. */
@@ -147,6 +176,7 @@ static void learn_slowly(struct vswitch_port *p, struct cached_source *c, uint64
 		hv_log_limited(&sw->flapping_log, HV_LOG_WARNING,
 			       "switch \"%s\"/%s: an address moves between ports more than %d times "
 			       "a second; held for %d s", sw->name, p->name, FDB_MOVES_PER_S, FDB_HOLD_S);
+		policy_flapping(p, n);
 		break;
 	case FDB_HELD:
 	case FDB_STATIC:
@@ -158,7 +188,7 @@ static void learn_slowly(struct vswitch_port *p, struct cached_source *c, uint64
 static void learn(struct vswitch_port *p, const struct vswitch_frame *f)
 {
 	uint64_t mac = mac_at(f->head + 6);
-	uint64_t key = fdb_key(vlan_of(f), mac);
+	uint64_t key = key_of(p->sw, f, mac);
 	struct cached_source *c = cached_source(p, key);
 
 	if (mac == p->mac)
@@ -198,6 +228,8 @@ static void flood(struct vswitch_port *p, struct vswitch_frame *f, bool to_all)
 	TAILQ_FOREACH(to, &p->sw->ports, link) {
 		if (to == p || !to->live || (!to_all && !to->learned.learns))
 			continue;
+		if (unlikely(to->rules) && !policy_reaches(p, to, f))
+			continue;
 		put_on(to, f);
 		copies++;
 	}
@@ -210,7 +242,7 @@ static void flood(struct vswitch_port *p, struct vswitch_frame *f, bool to_all)
 	p->stats.flooded += copies > 1;
 }
 
-static struct vswitch_port *look_up(struct vswitch_port *p, uint64_t key)
+static inline struct vswitch_port *look_up(struct vswitch_port *p, uint64_t key)
 {
 	struct cached_destination *c = &p->destinations[way(key)];
 	struct vswitch *sw = p->sw;
@@ -225,18 +257,27 @@ static struct vswitch_port *look_up(struct vswitch_port *p, uint64_t key)
 	return c->port;
 }
 
+struct vswitch_port *vswitch_look_up(struct vswitch_port *from, const struct vswitch_frame *f)
+{
+	return look_up(from, key_of(from->sw, f, mac_at(f->head)));
+}
+
 static inline void decide(struct vswitch_port *p, struct vswitch_frame *f)
 {
 	uint64_t mac = mac_at(f->head);
 	struct vswitch_port *to;
 
 	if (unlikely(mac & GROUP_BIT)) {
-		flood(p, f, true);
-		return;
+		if (likely(!p->sw->lldp || !is_link_local(f))) {
+			flood(p, f, true);
+			return;
+		}
+		to = p->sw->lldp;	/* that admission let it through says so */
+	} else {
+		to = look_up(p, key_of(p->sw, f, mac));
 	}
-	to = look_up(p, fdb_key(vlan_of(f), mac));
 	if (unlikely(!to)) {
-		flood(p, f, false);
+		flood(p, f, p->sw->hub);
 		return;
 	}
 	if (unlikely(to == p)) {
@@ -332,6 +373,8 @@ static uint32_t steps_egress(struct vswitch_port *to, unsigned n)
 
 	if (unlikely(to->sw->forwarder))
 		keep = extensions_egress_forward(to, to->pending, n, keep);
+	if (unlikely(to->rules))
+		keep = policy_leave(to, to->pending, keep);
 	if (unlikely(to->acl))
 		keep = acl_egress(to, to->pending, keep);
 	if (unlikely(to->sw->num_enabled))
@@ -359,10 +402,26 @@ static void apply_choices(struct vswitch_port *to)
 	}
 }
 
+static inline void convert_and_hand_over(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n)
+{
+	bool as_it_is = true;
+
+	for (unsigned i = 0; i < n; i++)
+		as_it_is &= !offload_wants_egress(to, frames[i]);
+	if (likely(as_it_is))
+		vswitch_hand_over(to, (const struct vswitch_frame *const *)frames, n);
+	else
+		offload_deliver(to, frames, n);
+}
+
+void vswitch_deliver(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n)
+{
+	convert_and_hand_over(to, frames, n);
+}
+
 static void deliver(struct vswitch_port *to)
 {
 	unsigned n = to->num_pending;
-	bool as_it_is = true;
 	uint32_t keep;
 
 	to->num_pending = 0;
@@ -379,12 +438,10 @@ static void deliver(struct vswitch_port *to)
 		n = compact(to->pending, n, keep);
 	if (!n)
 		return;
-	for (unsigned i = 0; i < n; i++)
-		as_it_is &= !offload_wants_egress(to, to->pending[i]);
-	if (likely(as_it_is))
-		vswitch_hand_over(to, (const struct vswitch_frame *const *)to->pending, n);
+	if (unlikely(to->rules))
+		policy_deliver(to, to->pending, n);
 	else
-		offload_deliver(to, to->pending, n);
+		convert_and_hand_over(to, to->pending, n);
 }
 
 /* Ends the batch; whether its sender has to pause. */
@@ -400,6 +457,8 @@ static bool finish(struct vswitch_port *p)
 		if (to->external)
 			share_sent(p, to, to->stats.out_bytes - before);
 	}
+	if (unlikely(p->sw->mirrors))
+		mirror_deliver(p);
 	for (to = p->sw->involved; to; to = to->next_involved)
 		if (to->live && to->nic->ops->flush)
 			to->nic->ops->flush(to->nic->opaque);
@@ -423,8 +482,12 @@ static inline uint32_t steps_below(struct vswitch_port *p, struct vswitch_frame 
 
 	if (unlikely(sw->num_enabled))
 		keep = extensions_ingress(p, frames, n, keep, position);
+	if (unlikely(p->rules) && above_policies)
+		keep = policy_guard(p, frames, keep);
 	if (unlikely(p->acl) && above_policies)
 		keep = acl_ingress(p, frames, keep);
+	if (unlikely(p->rules) && above_policies)
+		keep = policy_accept(p, frames, keep);
 	if (unlikely(p->bandwidth) && above_policies)
 		keep = bandwidth_ingress(p, frames, keep);
 	if (unlikely(sw->forwarder) && above_policies && keep)

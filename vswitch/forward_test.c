@@ -427,7 +427,8 @@ static void table_can_be_seen(void)
 	send(NET, 10, 1);
 	vswitch_tick(sw, 1005000000000);
 	vswitch_fdb_visit(sw, count_entry, counts);
-	CU_ASSERT_EQUAL(counts[VSWITCH_FDB_STATIC], 4);
+	CU_ASSERT_EQUAL(counts[VSWITCH_FDB_STATIC], 3);
+	CU_ASSERT_EQUAL(counts[VSWITCH_FDB_SELF], 1);
 	CU_ASSERT_EQUAL(counts[VSWITCH_FDB_LEARNED], 1);
 	vswitch_fdb_flush(sw);
 	vswitch_fdb_stats(sw, &s);

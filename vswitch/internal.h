@@ -21,6 +21,11 @@ enum {
 	VLAN_ID_RESERVED = 0xfff,	/* 802.1Q: not to be used */
 	CACHE_WAYS = 8,			/* our policy: a port's peers with neighbouring addresses, one line each */
 	PAUSE_NS = 10000000,		/* our policy, as the header says */
+	DEFAULT_LEARNED = 8192,		/* … as well */
+	LEARNED_MAX = 1048576,
+	DEFAULT_AGEING_S = 300,
+	MIN_AGEING_S = 10,		/* 802.1D's range */
+	MAX_AGEING_S = 1000000,
 };
 
 /* Hot addresses of one port. An entry holds while the table's generation is the same. */
@@ -95,7 +100,8 @@ struct vswitch_port {
 	/* Looked at per frame. */
 	struct vswitch *sw;		/* borrowed: outlives its ports */
 	const struct vswitch_nic *nic;	/* borrowed until disconnect; NULL: none */
-	uint64_t mac;			/* the NIC's, as fdb_mac(); 0: none */
+	uint64_t mac;			/* the NIC's, as fdb_mac(); 0: none, or lent (policy_team.c) */
+	struct port_rules *rules;	/* owned; NULL: no policy */
 	bool live;			/* up, and has a NIC */
 	bool external;
 	bool congested, stalled;	/* as a receiver */
@@ -173,6 +179,11 @@ struct vswitch {
 	struct scratch *scratch;	/* owned */
 	struct switch_bandwidth bandwidth;
 	struct acl_table *acl;		/* owned; NULL: no port ever had ACL entries */
+	struct policies *policies;	/* owned */
+	const uint16_t *primary_of;	/* what of private VLANs is learned under; NULL: there are none */
+	struct vswitch_port *lldp;	/* who listens to it; NULL: nobody */
+	bool mirrors;			/* some port is a mirror's destination */
+	bool hub;
 	bool busy;			/* inside vswitch_port_input() */
 
 	uint32_t now_s;			/* coarse clock; right to a second while the table has learned entries */
@@ -229,8 +240,44 @@ void acl_table_destroy(struct acl_table *t);
  */
 uint32_t vswitch_run_from(struct vswitch_port *p, struct vswitch_frame *const *frames, unsigned n, unsigned position,
 			  uint32_t learn);
+/* Which port an address is behind; NULL: unknown. */
+struct vswitch_port *vswitch_look_up(struct vswitch_port *from, const struct vswitch_frame *f);
+/* Hands n frames over, converting those that the NIC does not take as they are. */
+void vswitch_deliver(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n);
 /* Hands n frames that the NIC takes as they are to it. */
 void vswitch_hand_over(struct vswitch_port *to, const struct vswitch_frame *const *frames, unsigned n);
+
+/* policy.c: the policies' steps, for ports that have some (port->rules). They clear the bits of what they drop. */
+int policies_create(struct vswitch *sw) __attribute__((warn_unused_result));
+void policies_destroy(struct vswitch *sw);
+/* After any change of the port's NIC, link or policy. */
+void policy_update(struct vswitch_port *p);
+void policy_port_gone(struct vswitch_port *p);
+/* Sets the VLAN. VSWITCH_DROPS: it may pass. */
+enum vswitch_drop policy_admit(struct vswitch_port *p, struct vswitch_frame *f);
+/* A link-local group, of any port. VSWITCH_DROPS: it goes to who listens to LLDP. */
+enum vswitch_drop policy_link_local(struct vswitch_port *p, const struct vswitch_frame *f);
+/* Before the ACL: storm limit and guards. After it: addresses, mirror. */
+uint32_t policy_guard(struct vswitch_port *p, struct vswitch_frame *const *frames, uint32_t keep);
+uint32_t policy_accept(struct vswitch_port *p, struct vswitch_frame *const *frames, uint32_t keep);
+/* Whether a frame that is flooded goes to the port. */
+bool policy_reaches(const struct vswitch_port *from, const struct vswitch_port *to, const struct vswitch_frame *f);
+/* Whether the port is in the frames' VLANs, and may have them. */
+uint32_t policy_leave(struct vswitch_port *to, struct vswitch_frame *const *frames, uint32_t keep);
+/* vswitch_deliver() with the tags that this port shall see. */
+void policy_deliver(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n);
+/* An address moves too often, and stays where its entry says. */
+void policy_flapping(struct vswitch_port *p, const struct fdb_node *n);
+/* After all others have got theirs: the copies for mirrors' destinations. */
+void mirror_deliver(struct vswitch_port *from);
+
+/* policy_team.c: an address that several ports may use. */
+/* Whether p may send from the address of a NIC's entry, its own included; the entry follows if it may move now. */
+bool team_borrow(struct vswitch_port *p, struct fdb_node *n);
+/* The port's own address is behind it again, if another one has it. */
+void team_return(struct vswitch_port *home);
+/* After any change of who may: what is lent without right goes back. */
+void team_settle(struct vswitch *sw);
 
 /* congestion.c */
 void congestion_init(struct vswitch_port *port);

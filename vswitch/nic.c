@@ -314,6 +314,7 @@ static void unplug(struct nic *nic)
 {
 	struct vswitch_port *port = nic->port;
 
+	team_return(port);
 	port->nic = NULL;
 	port->no_carrier = false;
 	port->mac = 0;

@@ -101,7 +101,7 @@ struct vswitch_address {
 struct vswitch_port_policy {
 	struct vswitch_vlan_policy vlan;
 	bool allow_mac_spoofing;	/* AllowMacSpoofing; on an external port it has no effect */
-	bool allow_teaming;		/* AllowTeaming: may use the address of another NIC of its VM (vswitch_port_set_vm()) that
+	bool allow_teaming;		/* AllowTeaming: may use the address of another NIC of its VM (by vm_id) that
 					   allows it, too; unicast to the address then goes to who used it last */
 	bool allow_priority_tag;	/* AllowIeeePriorityTag; without it priority and DEI become 0, from and to the NIC
 					   (an external port keeps them in any case) */
@@ -152,9 +152,6 @@ int vswitch_policy_check(const struct vswitch *sw, const struct vswitch_port_pol
 bool vswitch_port_policy(const struct vswitch_port *port, struct vswitch_port_policy *out);
 /* Whether the BPDU guard has blocked the port. */
 bool vswitch_port_blocked(const struct vswitch_port *port);
-
-/* Whose NIC is on the port; all zeroes (as in the beginning): nobody's. For allow_teaming. */
-void vswitch_port_set_vm(struct vswitch_port *port, const uint8_t vm[16]);
 
 /* ---- the whole switch ---- */
 

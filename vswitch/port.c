@@ -75,6 +75,7 @@ static void port_gone(struct drain *d)
 
 	set_state(p, VSWITCH_PORT_DELETED);
 	extensions_port_delete(p);
+	policy_port_gone(p);
 	acl_port_gone(p);
 	bandwidth_port_gone(p);
 	capture_port_gone(p);
@@ -234,6 +235,7 @@ void port_update(struct vswitch_port *p)
 	p->live = p->nic && p->up && !p->no_carrier;
 	p->external = p->nic && p->nic->kind == VSWITCH_NIC_EXTERNAL;
 	fdb_owner_set_learns(&p->sw->fdb, &p->learned, p->live && (p->external || p->spoofing));
+	policy_update(p);
 	if (!p->live)
 		congestion_leave(p);
 }
@@ -261,6 +263,7 @@ int vswitch_port_set_mac(struct vswitch_port *port, const uint8_t mac[6])
 
 	if (!port->nic)
 		return -ENOTCONN;
+	team_return(port);
 	if (fdb_mac(mac) == port->mac)
 		return 0;
 	fdb_mac_bytes(port->mac, old);

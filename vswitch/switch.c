@@ -24,13 +24,7 @@
 
 #include "vswitch/internal.h"
 
-enum {
-	DEFAULT_LEARNED = 8192,		/* as the header says */
-	DEFAULT_AGEING_S = 300,
-	MIN_AGEING_S = 10,		/* 802.1D's range */
-	MAX_AGEING_S = 1000000,
-	AGE_BUDGET = 1024,		/* our policy: entries per second and tick, a bounded wake-up */
-};
+enum { AGE_BUDGET = 1024 };		/* our policy: entries per second and tick, a bounded wake-up */
 
 #define NS_PER_S 1000000000ull
 
@@ -107,6 +101,8 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 	TAILQ_INIT(&sw->captures);
 	bandwidth_init(sw);
 	ret = fdb_init(&sw->fdb, config->max_learned ? config->max_learned : DEFAULT_LEARNED, ageing_s);
+	if (!ret)
+		ret = policies_create(sw);
 	if (!ret) {
 		sw->scratch = scratch_create();
 		sw->stack = stack_create(sw);
@@ -132,6 +128,7 @@ void vswitch_destroy(struct vswitch *sw)
 		hv_timer_cancel(&sw->tick);
 	acl_table_destroy(sw->acl);
 	scratch_destroy(sw->scratch);
+	policies_destroy(sw);
 	fdb_free(&sw->fdb);
 	free(sw);
 }
@@ -168,13 +165,25 @@ void vswitch_fdb_flush(struct vswitch *sw)
 		fdb_flush(&sw->fdb, &p->learned);
 }
 
-static void show(const struct fdb_node *n, struct vswitch_port *port, uint32_t now_s,
+static enum vswitch_fdb_kind kind_of(const struct fdb_node *n)
+{
+	const struct vswitch_port *home;
+
+	if (!n->is_static)
+		return VSWITCH_FDB_LEARNED;
+	if (n->is_entry)
+		return VSWITCH_FDB_MGMT;
+	home = hv_container_of(n, struct vswitch_port, self);
+	return home->nic->kind == VSWITCH_NIC_INTERNAL ? VSWITCH_FDB_SELF : VSWITCH_FDB_STATIC;
+}
+
+static void show(const struct fdb_node *n, uint32_t now_s,
 		 void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie)
 {
 	struct vswitch_fdb_entry e = {
-		.vlan = n->is_static ? 0 : (uint16_t)(n->key >> 48),
-		.kind = n->is_static ? VSWITCH_FDB_STATIC : VSWITCH_FDB_LEARNED,
-		.port = port,
+		.vlan = n->is_static && !n->is_entry ? 0 : (uint16_t)(n->key >> 48),
+		.kind = kind_of(n),
+		.port = hv_container_of(n->owner, struct vswitch_port, learned),
 		.age_s = n->is_static || now_s < n->seen_s ? 0 : now_s - n->seen_s,
 	};
 
@@ -191,8 +200,10 @@ void vswitch_fdb_visit(struct vswitch *sw,
 
 	TAILQ_FOREACH(p, &sw->ports, link) {
 		if (p->self.owner)
-			show(&p->self, p, now_s, visit, cookie);
+			show(&p->self, now_s, visit, cookie);
+		TAILQ_FOREACH(n, &p->learned.entries, by_owner)
+			show(n, now_s, visit, cookie);
 		TAILQ_FOREACH(n, &p->learned.learned, by_owner)
-			show(n, p, now_s, visit, cookie);
+			show(n, now_s, visit, cookie);
 	}
 }
