@@ -163,7 +163,7 @@ static void put_on_top_of_class(struct stack *s, struct vswitch_extension *e)
 	TAILQ_INSERT_TAIL(&s->extensions, e, link);
 }
 
-static bool module_is_sound(const struct vswitch_ext_module *m)
+bool module_is_sound(const struct vswitch_ext_module *m)
 {
 	if (m->abi != VSWITCH_EXT_ABI || m->size != sizeof(*m) || m->ops_size != sizeof(*m->ops) || !m->ops)
 		return false;

@@ -123,6 +123,9 @@ void end_call(struct vswitch_extension *e);
 /* A service that was called as it must not be: what and why, as text. Returns error. */
 int misuse(struct vswitch_extension *e, int error, const char *what);
 
+/* Whether a module of our ABI has all that it must have. */
+bool module_is_sound(const struct vswitch_ext_module *m);
+
 /* extension_held.c */
 /* Copies the frame for e; NULL: its limits, or no memory. */
 struct held *held_new(struct vswitch_extension *e, struct vswitch_port *source, const struct vswitch_frame *f);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extensions in shared objects. The file is opened once, looked at, and loaded by that descriptor:
+ * what was looked at is what runs. Its code runs with all rights of this process, hence the look
+ * at whose file it is.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vswitch/extension_internal.h"
+
+struct vswitch_library {
+	int fd;				/* owned; open as long as the handle, which the loader knows by a name with this number */
+	void *handle;			/* owned */
+	const struct vswitch_ext_module *module;	/* borrowed: lives in it */
+};
+
+struct text {
+	char *to;			/* NULL: nobody reads it */
+	size_t bytes;
+};
+
+static int fail(const struct text *t, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int fail(const struct text *t, int error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	if (t->to && t->bytes)
+		vsnprintf(t->to, t->bytes, format, ap);
+	va_end(ap);
+	return error;
+}
+
+/* The file may be trusted as far as this process itself. */
+static int check_file(int fd, const char *path, const struct text *t)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail(t, -errno, "%s: %m", path);
+	if (!S_ISREG(st.st_mode))
+		return fail(t, -EACCES, "%s is not a regular file", path);
+	if (st.st_uid && st.st_uid != geteuid())
+		return fail(t, -EACCES, "%s belongs to user %u; it must belong to root or to user %u, or it does not run here",
+			    path, (unsigned)st.st_uid, (unsigned)geteuid());
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail(t, -EACCES, "%s can be written by others than its owner (mode %o); chmod go-w makes it acceptable",
+			    path, (unsigned)st.st_mode & 07777);
+	return 0;
+}
+
+static int check_module(const struct vswitch_ext_module *m, const char *path, const struct text *t)
+{
+	if (m->abi != VSWITCH_EXT_ABI)
+		return fail(t, -EPROTO, "%s is built for version %u of the interface, this is version %u; build it anew",
+			    path, m->abi, VSWITCH_EXT_ABI);
+	if (!module_is_sound(m))
+		return fail(t, -EPROTO, "%s: its module is not well-formed: sizes, a name, a class, ops, and the frame "
+			    "callbacks of that class alone are needed", path);
+	return 0;
+}
+
+static int load(struct vswitch_library *l, const char *path, const struct text *t)
+{
+	char by_fd[32];
+
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", l->fd);
+	l->handle = dlopen(by_fd, RTLD_NOW | RTLD_LOCAL);
+	if (!l->handle)
+		return fail(t, -ELIBBAD, "%s cannot be loaded: %s", path, dlerror());
+	l->module = dlsym(l->handle, VSWITCH_EXT_SYMBOL);
+	if (!l->module)
+		return fail(t, -ENOEXEC, "%s exports no symbol \"%s\": it is not an extension", path, VSWITCH_EXT_SYMBOL);
+	return check_module(l->module, path, t);
+}
+
+int vswitch_library_open(const char *path, char *error, size_t error_bytes, struct vswitch_library **out)
+{
+	const struct text t = { error, error_bytes };
+	struct vswitch_library *l;
+	int ret;
+
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return fail(&t, -ENOMEM, "out of memory");
+	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ret = l->fd < 0 ? fail(&t, -errno, "%s: %m", path) : check_file(l->fd, path, &t);
+	if (!ret)
+		ret = load(l, path, &t);
+	if (ret)
+		vswitch_library_close(l);
+	else
+		*out = l;
+	return ret;
+}
+
+void vswitch_library_close(struct vswitch_library *library)
+{
+	if (!library)
+		return;
+	if (library->handle)
+		dlclose(library->handle);
+	if (library->fd >= 0)
+		close(library->fd);
+	free(library);
+}
+
+const struct vswitch_ext_module *vswitch_library_module(const struct vswitch_library *library)
+{
+	return library->module;
+}
