@@ -145,17 +145,17 @@ no_memory:
 	return -ENOMEM;
 }
 
-/* Addresses move to or from a primary: what was learned under the old id is forgotten. */
+/* VLANs move to or from a primary: what was learned under the one that they had is forgotten. */
 static void put_map(struct vswitch *sw, const uint16_t *primary_of)
 {
 	struct policies *all = sw->policies;
 	bool any = false;
 
 	for (unsigned id = 1; id <= VSWITCH_VLAN_MAX; id++) {
-		if (primary_of[id] != (sw->primary_of ? all->primary_of[id] : id)) {
-			fdb_flush_vlan(&sw->fdb, (uint16_t)id);
-			fdb_flush_vlan(&sw->fdb, primary_of[id]);
-		}
+		uint16_t old = sw->primary_of ? all->primary_of[id] : (uint16_t)id;
+
+		if (primary_of[id] != old)
+			fdb_flush_vlan(&sw->fdb, old);
 		any |= primary_of[id] != id;
 	}
 	memcpy(all->primary_of, primary_of, sizeof(all->primary_of));
