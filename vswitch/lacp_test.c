@@ -367,8 +367,8 @@ static void pdu_is_as_the_standard_says(void)
 				       .system = { 2, 0, 0, 0, 0, 0xa }, .state = 0x3d };
 	struct vswitch_lacp_side b = { .system_priority = 0x1234, .key = 0xabcd, .port_priority = 0xff, .port = 0x102,
 				       .system = { 2, 0, 0, 0, 0, 0xb }, .state = 7 };
-	struct vswitch_lacp_side a2 = { 0 }, b2 = { 0 };
-	struct lacpdu pdu;
+	struct vswitch_lacp_side a2, b2;
+	struct lacpdu pdu, again;
 	const uint8_t *bytes = (const uint8_t *)&pdu;
 
 	lacp_build(&a, &b, &pdu);
@@ -376,7 +376,8 @@ static void pdu_is_as_the_standard_says(void)
 	for (size_t i = sizeof(expected); i < sizeof(pdu); i++)
 		CU_ASSERT_EQUAL(bytes[i], 0);
 	CU_ASSERT_FATAL(lacp_parse(bytes, sizeof(pdu), &a2, &b2));
-	CU_ASSERT(!memcmp(&a, &a2, sizeof(a)) && !memcmp(&b, &b2, sizeof(b)));
+	lacp_build(&a2, &b2, &again);
+	CU_ASSERT(!memcmp(&pdu, &again, sizeof(pdu)));
 }
 
 static void lies_are_refused(void)
@@ -423,7 +424,7 @@ static void markers_are_answered(void)
 
 	CU_ASSERT_FATAL(lacp_marker_response(bytes, sizeof(bytes), &out));
 	CU_ASSERT_EQUAL(out.type, MARKER_TLV_RESPONSE);
-	CU_ASSERT(!memcmp(out.requester_port, bytes + 4, 12));
+	CU_ASSERT(!memcmp((const uint8_t *)&out + 4, bytes + 4, 12));
 	CU_ASSERT_EQUAL(out.pad[0], 0);		/* nothing of the stranger's beyond its fields */
 	CU_ASSERT_FALSE(lacp_marker_response(bytes, 15, &out));
 	bytes[2] = MARKER_TLV_RESPONSE;		/* or two would go on for ever */

@@ -11,9 +11,10 @@ vswitch_SRCS += flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_flows.c acl
 	bandwidth.c bandwidth_limit.c bandwidth_share.c
 
 # Uplinks and teams.
-vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c
+vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c \
+	team.c team_path.c team_select.c team_announce.c
 vswitch_PKGS += libmnl
-vswitch_TESTS += packet_test.c lacp_test.c
+vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c
 
 # Extensions and the life cycle.
 vswitch_TESTS += life_test.c extension_test.c

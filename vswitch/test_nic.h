@@ -15,6 +15,7 @@ struct got_frame {
 	uint8_t *bytes;		/* owned */
 	uint32_t len;
 	uint16_t head_bytes;
+	uint8_t member;
 	struct vswitch_offload offload;
 };
 
@@ -48,6 +49,7 @@ static inline void test_nic_deliver(void *opaque, const struct vswitch_frame *co
 		g = &t->got[t->num_got++];
 		g->len = frames[i]->len;
 		g->head_bytes = frames[i]->head_bytes;
+		g->member = frames[i]->member;
 		g->offload = frames[i]->offload;
 		g->bytes = malloc(g->len);
 		vswitch_frame_copy(frames[i], 0, g->bytes, g->len);

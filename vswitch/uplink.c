@@ -146,12 +146,17 @@ static int plain_create(enum vswitch_nic_kind kind, void (*gone)(void *cookie), 
 /* The wire is there, unless ret says otherwise: its port. */
 static int plain_start(struct plain *p, struct vswitch *sw, const char *name, int ret, struct vswitch_uplink **out)
 {
+	struct vswitch_port_config port = {
+		.name = name,
+		.type = p->nic.kind == VSWITCH_NIC_INTERNAL ? VSWITCH_PORT_INTERNAL : VSWITCH_PORT_EXTERNAL,
+	};
+
 	if (!ret) {
 		p->nic.caps = p->wire->caps;
 		p->nic.max_frame_bytes = p->wire->max_frame_bytes;
 		if (p->nic.kind == VSWITCH_NIC_INTERNAL)
 			memcpy(p->nic.mac, p->wire->mac, sizeof(p->nic.mac));
-		ret = vswitch_port_create(sw, name, &p->uplink.port);
+		ret = vswitch_port_create_as(sw, &port, &p->uplink.port);
 	}
 	if (!ret)
 		ret = vswitch_port_connect(p->uplink.port, &p->nic);

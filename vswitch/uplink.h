@@ -96,7 +96,7 @@ struct vswitch_team_config {
 	bool lacp_passive;		/* speak only when spoken to */
 	uint16_t lacp_system_priority;	/* 0: 32768 */
 	uint8_t lacp_system[6];		/* zero: the first member's address */
-	/* Tells of members, also for management events; may be NULL. */
+	/* From the loop; may change and destroy the team. May be NULL. */
 	void (*event)(void *cookie, const struct vswitch_team_event *event);
 	void *cookie;
 };
@@ -115,7 +115,8 @@ struct vswitch_member_config {
  * -EINVAL: a value out of its range. The port is what vswitch_uplink_port() says, and the uplink is destroyed as every uplink.
  *
  * An extensible-switch team is the same: struct vswitch_frame's member tells a forwarding extension where a frame came from, and
- * lets it choose where it leaves (0: the algorithm's choice; a member that is not usable: dropped). Members come and go by event().
+ * lets it choose where it leaves (0: the algorithm's choice; a member that is not usable: dropped). Each member is a NIC of the port, of
+ * its index, created and connected when it is added; VSWITCH_STATUS_LINK says whether it is usable.
  */
 int vswitch_uplink_team(struct vswitch *sw, struct hv_loop *loop, const char *name, const struct vswitch_team_config *config,
 			struct vswitch_uplink **out) __attribute__((warn_unused_result));
@@ -186,13 +187,9 @@ struct vswitch_member_status {
 int vswitch_team_next(const struct vswitch_uplink *team, unsigned after, struct vswitch_member_status *out)
 	__attribute__((warn_unused_result));
 
+/* A member's state has changed; one that was added comes from DOWN. */
 struct vswitch_team_event {
 	struct vswitch_uplink *team;
-	enum vswitch_team_event_kind {
-		VSWITCH_TEAM_MEMBER_ADDED,
-		VSWITCH_TEAM_MEMBER_REMOVED,
-		VSWITCH_TEAM_MEMBER_STATE,	/* state has changed */
-	} kind;
 	unsigned index;
 	const char *name;		/* for the call */
 	enum vswitch_member_state state;

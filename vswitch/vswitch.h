@@ -240,6 +240,8 @@ enum vswitch_drop {
 	VSWITCH_DROP_RATE_LIMIT,
 	VSWITCH_DROP_FRAGMENT,		/* an IP fragment without ports, or one that would overwrite them, where an ACL needs them */
 	VSWITCH_DROP_BAD_HEADERS,	/* IP headers that an ACL cannot follow */
+	VSWITCH_DROP_TEAM_DUPLICATE,	/* a copy of a group frame that another member of the team takes in, or one of our own */
+	VSWITCH_DROP_TEAM_INACTIVE,	/* the member of the team that it came by, or was to leave by, carries nothing */
 	VSWITCH_DROPS			/* how many there are */
 };
 const char *vswitch_drop_name(enum vswitch_drop reason);	/* "no-buffer" */
