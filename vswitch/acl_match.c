@@ -261,19 +261,19 @@ static bool any_port(const struct vswitch_acl_ports *p)
 
 struct port_prefix { uint16_t port; uint8_t bits; };
 
-/* The prefixes that a range consists of; how many. */
+/* The prefixes that a range consists of; how many, at least one. */
 static unsigned split_range(const struct vswitch_acl_ports *p, struct port_prefix out[ACL_PORT_PREFIXES_MAX])
 {
 	uint32_t at = p->first, size;
 	unsigned n = 0, bits;
 
-	while (at <= p->last) {
+	do {
 		for (bits = ACL_PORT_BITS, size = 1; bits; bits--, size *= 2)
 			if (at & size || at + size * 2 - 1 > p->last)
 				break;
 		out[n++] = (struct port_prefix){ (uint16_t)at, (uint8_t)bits };
 		at += size;
-	}
+	} while (at <= p->last);
 	return n;
 }
 
