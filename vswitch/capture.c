@@ -458,7 +458,7 @@ void capture_frames(struct vswitch_port *port, enum vswitch_capture_point point,
 	struct sight s = {
 		.point = point,
 		.direction = point == VSWITCH_CAPTURE_EGRESS ? VSWITCH_CAPTURE_OUT : VSWITCH_CAPTURE_IN,
-		.now_ns = wall_ns(),
+		.now_ns = which ? wall_ns() : 0,
 	};
 
 	for (; which; which &= which - 1) {

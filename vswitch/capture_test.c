@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pcap/pcap.h>
 
+#include "vswitch/test_extension.h"
 #include "vswitch/test_nic.h"
 #include "vswitch/test_pcapng.h"
 
@@ -225,27 +226,23 @@ static void points_and_directions(void)
 	}
 }
 
-static void drop_all(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
-		     uint32_t *keep)
+static void drop_in_all(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v,
+			struct vswitch_ext_writer *w)
 {
-	(void)opaque;
-	(void)source;
-	(void)frames;
-	(void)n;
-	*keep = 0;
+	(void)w;
+	for (uint32_t i = 0; i < b->n; i++)
+		CU_ASSERT_EQUAL(r->s->drop(v, i, "not today"), 0);
 }
 
-static void drop_all_out(void *opaque, struct vswitch_port *destination, const struct vswitch_frame *const *frames,
-			 unsigned n, uint32_t *keep)
+static void drop_out_all(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v)
 {
-	drop_all(opaque, destination, (struct vswitch_frame *const *)(uintptr_t)frames, n, keep);
+	drop_in_all(r, b, v, NULL);
 }
 
 static void drops_say_why(void)
 {
-	static const struct vswitch_extension_ops in = { .name = "guard", .ingress = drop_all },
-						  out = { .name = "warden", .egress = drop_all_out };
 	struct vswitch_capture_config c = all();
+	struct recorder guard;
 	struct tap t;
 
 	begin();
@@ -257,12 +254,13 @@ static void drops_say_why(void)
 	frame->f.len = 13;				/* 2 */
 	test_send(&nics[A], frame);
 	send_plain(A, 1, 2, 1515);				/* 3: at B */
-	CU_ASSERT_EQUAL(vswitch_extension_attach(sw, &in, NULL), 0);
+	recorder_put(sw, &guard, "guard", VSWITCH_EXT_FILTER);
+	guard.on_ingress = drop_in_all;
 	send_plain(B, 2, 1, 60);				/* 4 */
-	vswitch_extension_detach(sw, &in, NULL);
-	CU_ASSERT_EQUAL(vswitch_extension_attach(sw, &out, NULL), 0);
+	guard.on_ingress = NULL;
+	guard.on_egress = drop_out_all;
 	send_plain(B, 2, 1, 60);				/* 5: at A */
-	vswitch_extension_detach(sw, &out, NULL);
+	vswitch_extension_detach(guard.e);
 	vswitch_port_set_link(nics[A].port, false);
 	send_plain(A, 1, 2, 60);				/* 6 */
 	vswitch_port_set_link(nics[A].port, true);
@@ -273,8 +271,8 @@ static void drops_say_why(void)
 	expect(1, "p1 dropped", 1, 60, "dropped: same-port");
 	expect(2, "p1 dropped", 1, 13, "dropped: bad-frame");
 	expect(3, "p2 dropped", 2, 1515, "dropped: too-big");
-	expect(4, "p2 dropped", 1, 60, "dropped: extension (guard)");
-	expect(5, "p1 dropped", 2, 60, "dropped: extension (warden)");
+	expect(4, "p2 dropped", 1, 60, "dropped: extension (guard: not today)");
+	expect(5, "p1 dropped", 2, 60, "dropped: extension (guard: not today)");
 	expect(6, "p1 dropped", 1, 60, "dropped: port-down");
 	tap_free(&t);
 	end();
@@ -492,38 +490,28 @@ static void by_vlan(void)
 	}
 }
 
-static void into_vlan(void *opaque, struct vswitch_port *source, struct vswitch_frame *const *frames, unsigned n,
-		      uint32_t *keep)
-{
-	(void)source;
-	(void)keep;
-	for (unsigned i = 0; i < n; i++)
-		frames[i]->vlan = *(const uint16_t *)opaque;
-}
-
 /* A policy puts untagged frames into a VLAN; before it nothing is known of that. */
 static void by_the_vlan_of_the_port(void)
 {
-	static const struct vswitch_extension_ops ops = { .name = "access", .ingress = into_vlan };
+	const struct vswitch_port_policy access = { .vlan = { .mode = VSWITCH_VLAN_ACCESS, .access = 100 } };
 	struct vswitch_capture_config c = all();
-	uint16_t vlan = 100;
 	struct tap t;
 
 	begin();
 	c.vlan = 100;
-	CU_ASSERT_EQUAL(vswitch_extension_attach(sw, &ops, &vlan), 0);
+	CU_ASSERT_EQUAL(vswitch_port_set_policy(nics[A].port, &access, NULL), 0);
+	CU_ASSERT_EQUAL(vswitch_port_set_policy(nics[B].port, &access, NULL), 0);
 	tap_start(&t, &c);
 	make(1, 2, 60);
 	frame->f.vlan = 100;		/* a sender's leftover */
 	test_send(&nics[A], frame);
 	tap_stop(&t);
 	CU_ASSERT_EQUAL(shown->num_packets, 2);
-	expect(0, "p1 accepted", 1, 60, "");
-	expect(1, "p2", 2, 60, "");
+	expect(0, "p1 accepted", 1, 64, "");	/* inside the switch it has the VLAN's tag … */
+	expect(1, "p2", 2, 60, "");		/* … which it leaves at an access port */
 	CU_ASSERT_EQUAL_FATAL(shown->packets[0].custom_bytes, 24);
 	CU_ASSERT_EQUAL(test_u16(shown->packets[0].custom + 18), 100);
 	tap_free(&t);
-	vswitch_extension_detach(sw, &ops, &vlan);
 	end();
 }
 
