@@ -75,6 +75,13 @@ const struct command commands[] = {
 	  { { NULL, NULL } }, NULL },
 	{ "fdb", "show", "fdb.show", { POSITION("switch") }, "where a switch sends which address", "entries",
 	  { { "MAC", "mac" }, { "VLAN", "vlan" }, { "PORT", "port" }, { "KIND", "kind" }, { "AGE", "age_s" } }, NULL },
+	{ "capture", NULL, "capture.start",
+	  { MAYBE("port"), OPTION("write"), OPTION("filter"), OPTION("points"), OPTION("direction"), OPTION("switch"), NUMBER("vlan"),
+	    NUMBER("snap"), NUMBER("count"), NUMBER("seconds"), NUMBER("ring_files"), NUMBER("ring_size"), NUMBER("buffer") },
+	  "frames as they pass, to a file, to tshark (-w -), or as lines", NULL, { { NULL, NULL } }, NULL },
+	{ "captures", NULL, "capture.list", { { NULL, ARG_STRING, false, false } }, "the captures that run", "captures",
+	  { { "ID", "capture" }, { "SWITCH", "switch" }, { "PORT", "port" }, { "PROCESS", "pid" }, { "SEEN", "seen" },
+	    { "FRAMES", "frames" }, { "LOST", "lost" } }, NULL },
 	{ "stats", NULL, "stats", { { NULL, ARG_STRING, false, false } }, "all counters that are not zero", NULL,
 	  { { NULL, NULL } }, print_stats },
 	{ "version", NULL, "version", { { NULL, ARG_STRING, false, false } }, "the daemon's version", NULL,
@@ -88,7 +95,9 @@ static void print_synopsis(const struct command *c)
 
 	for (const struct command_arg *a = c->args; a->name; a++) {
 		n += printf(" %s", a->required ? "" : "[");
-		n += a->positional ? 0 : printf("--%s", a->name);
+		n += a->positional ? 0 : printf("--");
+		for (const char *p = a->name; !a->positional && *p; p++)
+			n += printf("%c", *p == '_' ? '-' : *p);
 		n += a->positional || a->type == ARG_FLAG ? 0 : printf(" ");
 		for (const char *p = a->name; a->type != ARG_FLAG && *p; p++)
 			n += printf("%c", *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
@@ -142,8 +151,11 @@ static bool is_option(struct words *w, const char *word, const char *name, bool 
 {
 	size_t n = strlen(name);
 
-	if (strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, n) != 0)
+	if (strncmp(word, "--", 2) != 0)
 		return false;
+	for (size_t i = 0; i < n; i++)
+		if (word[2 + i] != (name[i] == '_' ? '-' : name[i]))
+			return false;
 	*value = NULL;
 	if (word[2 + n] == '=' && has_value)
 		*value = word + 3 + n;
@@ -207,6 +219,8 @@ static bool take_option(struct words *w, const char *word, struct invocation *ou
 	const struct command_arg *a;
 	const char *value;
 
+	if (!strcmp(word, "-w"))
+		word = "--write";
 	for (a = out->command->args; a->name; a++)
 		if (!a->positional && is_option(w, word, a->name, a->type != ARG_FLAG, &value))
 			return set_param(w, out, a, value);
@@ -241,8 +255,8 @@ static const struct command *find_command(struct words *w, const char *object, c
 			strcat(strcat(verbs, *verbs ? ", " : ""), c->verb);
 	}
 	if (!known)
-		fail(w->error, w->error_bytes, "unknown object \"%s\"; known are switch, vm, adapter, port, fdb, stats "
-		     "and version", object);
+		fail(w->error, w->error_bytes, "unknown object \"%s\"; known are switch, vm, adapter, port, fdb, "
+		     "capture, captures, stats and version", object);
 	else if (verb)
 		fail(w->error, w->error_bytes, "%s has no verb \"%s\"; it has %s", object, verb, verbs);
 	else

@@ -10,7 +10,7 @@
 #include "hvnetctl/table.h"
 
 enum {
-	COMMAND_MAX_ARGS = 8,
+	COMMAND_MAX_ARGS = 16,
 	COMMAND_MAX_COLUMNS = 12,
 };
 

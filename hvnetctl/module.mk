@@ -1,7 +1,9 @@
-hvnetctl_SRCS := client.c command.c draw.c table.c
+hvnetctl_SRCS := client.c command.c draw.c table.c \
+	capture.c capture_block.c capture_output.c capture_text.c
 hvnetctl_PROGS := hvnetctl
 hvnetctl_TESTS := command_test.c draw_test.c
-hvnetctl_PKGS := jansson
+hvnetctl_USES := vswitch base
+hvnetctl_PKGS := jansson libpcap
 # Graphviz is the program's alone: those who use the client do not get it.
 hvnetctl_CFLAGS = $(call pc_cflags,libgvc)
 hvnetctl_LDLIBS = $(call pc_libs,libgvc)
