@@ -267,6 +267,13 @@ enum vswitch_drop policy_admit(struct vswitch_port *p, struct vswitch_frame *f)
 	return vlan_classify(&p->rules->vlan, f);
 }
 
+static bool is_lldp(const struct vswitch_frame *f)
+{
+	static const uint8_t prefix[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+
+	return !memcmp(f->head, prefix, sizeof(prefix)) && f->head[5] < 16 && get_be16(f->head + 12) == 0x88cc;
+}
+
 enum vswitch_drop policy_link_local(struct vswitch_port *p, const struct vswitch_frame *f)
 {
 	const struct policies *all = p->sw->policies;
@@ -277,7 +284,7 @@ enum vswitch_drop policy_link_local(struct vswitch_port *p, const struct vswitch
 	}
 	if (all->events->link_local)
 		all->events->link_local(all->events_opaque, p, f);
-	if (p->sw->lldp && p->sw->lldp->live && p->external && get_be16(f->head + 12) == 0x88cc)
+	if (p->sw->lldp && p->sw->lldp->live && p->external && is_lldp(f))
 		return VSWITCH_DROPS;
 	return VSWITCH_DROP_LINK_LOCAL;
 }
@@ -331,7 +338,7 @@ uint32_t policy_leave(struct vswitch_port *to, struct vswitch_frame *const *fram
 			from = port_find(to->sw, frames[i]->source);
 		if (r->blocked)
 			reason = VSWITCH_DROP_BPDU_GUARD;
-		else if (!vlan_may_leave(&r->vlan, frames[i]))
+		else if (!vlan_may_leave(&r->vlan, frames[i]) && !(r->policy.lldp && is_lldp(frames[i])))
 			reason = VSWITCH_DROP_VLAN_OUT;
 		else if (from && isolates(from, to))
 			reason = VSWITCH_DROP_ISOLATION;
