@@ -13,9 +13,10 @@ vswitch_TESTS += flow_test.c acl_test.c acl_match_test.c acl_flows_test.c bandwi
 
 # Uplinks and teams.
 vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c \
-	team.c team_path.c team_select.c team_announce.c
+	team.c team_path.c team_select.c team_announce.c \
+	host_share.c host_record.c host_netlink.c
 vswitch_PKGS += libmnl
-vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c
+vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c host_test.c
 
 # Extensions and the life cycle.
 vswitch_TESTS += life_test.c extension_test.c

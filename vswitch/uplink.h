@@ -205,7 +205,9 @@ struct vswitch_team_event {
  * All or nothing: a failure puts everything back. These do blocking netlink requests, a few milliseconds.
  *
  *	-ENODEV		one of the two is not there
+ *	-EINVAL		they are the same, or the adapter is not an Ethernet one
  *	-EEXIST		there is a record: undo that first
+ *	-EOPNOTSUPP	the kernel has no nf_tables, so its stack could not be kept from hearing everything twice
  */
 int vswitch_host_share(const char *interface, const char *adapter, const char *record) __attribute__((warn_unused_result));
 /*

@@ -4,8 +4,8 @@
  * without checksum and large TCP frames pass as they are both ways: writev() from where the frame
  * lies, readv() of the first bytes into a frame's head and of the rest into a buffer.
  *
- * The host may give its interface another address at any time; frames from an unknown source have
- * us look it up again, once a second at most.
+ * The host may give its interface another address at any time. rtnetlink tells; but frames from the new address may come
+ * first, so an unknown source has us look it up, once a second at most.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,10 +31,11 @@ enum {
 struct tap {
 	struct wire wire;
 	struct hv_watch watch;
-	struct link_monitor monitor;	/* runs if the link follows the interface's */
+	struct link_monitor monitor;
 	struct wire_claim claim;
 	int fd;				/* owned */
 	bool paused, full;
+	bool follow;			/* the link is the interface's being up */
 	uint64_t looked_up_ns;		/* when the interface's address was read last */
 
 	struct vswitch_frame frames[VSWITCH_BATCH];
@@ -222,7 +223,9 @@ static void link_changed(struct link_monitor *m, const struct link_state *state)
 		vanish(t, ENODEV);
 		return;
 	}
-	t->wire.link = state->flags & IFF_UP;
+	if (t->follow)
+		t->wire.link = state->flags & IFF_UP;
+	memcpy(t->wire.mac, state->mac, sizeof(state->mac));
 	t->wire.user->changed(t->wire.opaque);
 }
 
@@ -265,7 +268,7 @@ static int open_tap(struct tap *t)
 	return 0;
 }
 
-static int tap_start(struct tap *t, bool follow)
+static int tap_start(struct tap *t)
 {
 	struct link_state s = { 0 };
 	int ret = open_tap(t);
@@ -276,10 +279,10 @@ static int tap_start(struct tap *t, bool follow)
 		ret = link_query(t->wire.name, &s);
 	if (!ret)
 		ret = wire_claim(&t->claim, s.ifindex);
-	if (!ret && follow) {
+	if (!ret && t->follow)
 		t->wire.link = s.flags & IFF_UP;
+	if (!ret)
 		ret = link_monitor_start(t->wire.loop, &t->monitor, s.ifindex);
-	}
 	if (!ret)
 		ret = hv_watch_start(t->wire.loop, &t->watch, t->fd, POLLIN);
 	return ret;
@@ -311,8 +314,9 @@ int wire_open_tap(struct hv_loop *loop, const struct wire_user *user, void *opaq
 		.link = true,
 	};
 	strcpy(t->wire.name, interface);
+	t->follow = follow;
 	t->buffers = malloc(sizeof(*t->buffers) * VSWITCH_BATCH);
-	ret = t->buffers ? tap_start(t, follow) : -ENOMEM;
+	ret = t->buffers ? tap_start(t) : -ENOMEM;
 	if (ret)
 		wire_destroy(&t->wire);
 	else
