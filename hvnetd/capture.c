@@ -82,8 +82,8 @@ void captures_switch_gone(struct hvnetd *d, const struct vswitch *sw)
 
 	for (c = TAILQ_FIRST(&d->captures); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->sw == sw)
-			capture_end(c, "its switch is gone");
+		if (!sw || c->sw == sw)
+			capture_end(c, sw ? "its switch is gone" : "hvnetd stops");
 	}
 }
 

@@ -26,7 +26,7 @@ enum {
 
 /* Ends those of a connection that is gone. */
 void captures_client_gone(struct hvnetd *d, const struct control_client *client);
-/* Ends those of a switch, before it goes. */
+/* Ends those of a switch, before it goes; NULL: all, before the connections go, so that the clients know it for an orderly end. */
 void captures_switch_gone(struct hvnetd *d, const struct vswitch *sw);
 
 #endif

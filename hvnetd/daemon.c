@@ -189,6 +189,7 @@ void hvnetd_stop(struct hvnetd *d)
 	struct rpc_error err;
 	struct vm *vm;
 
+	captures_switch_gone(d, NULL);
 	control_destroy(d->control);
 	d->control = NULL;
 	while ((vm = TAILQ_FIRST(&d->vms)))

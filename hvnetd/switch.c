@@ -38,7 +38,8 @@ static void switch_free(struct hvnetd *d, struct hvnetd_switch *sw)
 
 	while ((u = TAILQ_FIRST(&sw->uplinks)))
 		uplink_del(u);
-	captures_switch_gone(d, sw->sw);
+	if (sw->sw)
+		captures_switch_gone(d, sw->sw);
 	vswitch_destroy(sw->sw);
 	TAILQ_REMOVE(&d->switches, sw, link);
 	d->num_switches--;
