@@ -27,6 +27,7 @@
 #include "vswitch/vswitch.h"
 
 struct e1000;
+struct vfu_dev;
 
 enum e1000_model {
 	E1000_82540EM,		/* PCI, 8086:100e: what QEMU's and VirtualBox's guests know; the default */
@@ -59,6 +60,9 @@ void e1000_destroy(struct e1000 *nic);
 int e1000_set_port(struct e1000 *nic, struct vswitch_port *port) __attribute__((warn_unused_result));
 /* The cable as administered: with false the guest's link is down whatever the port says. */
 void e1000_set_link(struct e1000 *nic, bool up);
+
+/* The function that QEMU attaches to; it lives as long as the NIC. */
+struct vfu_dev *e1000_function(struct e1000 *nic);
 
 /* What the guest's driver has set up. For `hvnetctl adapter show`. */
 struct e1000_status {

@@ -160,6 +160,11 @@ int e1000_set_port(struct e1000 *nic, struct vswitch_port *port)
 	return e1000_nic_plug(nic, port);
 }
 
+struct vfu_dev *e1000_function(struct e1000 *nic)
+{
+	return nic->vfu;
+}
+
 void e1000_set_link(struct e1000 *nic, bool up)
 {
 	nic->admin_up = up;

@@ -67,6 +67,8 @@ int vfu_dev_attach(struct vfu_dev *dev, struct vfu_conn *c, size_t xfer_max)
 	       (unsigned)c->uid);
 	if (dev->ops->client_changed)
 		dev->ops->client_changed(dev->opaque, true);
+	if (dev->changed)
+		dev->changed(dev->changed_cookie);
 	return 0;
 }
 
@@ -86,6 +88,8 @@ static void client_lost(struct vfu_dev *dev)
 	vfu_dev_reset(dev, VFU_RESET_LOST);
 	if (dev->ops->client_changed)
 		dev->ops->client_changed(dev->opaque, false);
+	if (dev->changed)
+		dev->changed(dev->changed_cookie);
 }
 
 void vfu_dev_conn_gone(struct vfu_dev *dev, struct vfu_conn *c)
@@ -350,6 +354,12 @@ void vfu_intx_set_level(struct vfu_dev *dev, bool high)
 bool vfu_dev_attached(const struct vfu_dev *dev)
 {
 	return dev->client;
+}
+
+void vfu_dev_watch(struct vfu_dev *dev, void (*changed)(void *cookie), void *cookie)
+{
+	dev->changed = changed;
+	dev->changed_cookie = cookie;
 }
 
 bool vfu_dev_peer(const struct vfu_dev *dev, pid_t *pid, uid_t *uid)

@@ -26,6 +26,8 @@ struct vfu_dev {
 	struct hv_loop *loop;		/* borrowed: outlives the function */
 	const struct vfu_dev_ops *ops;	/* borrowed: the creator keeps it as long as the function */
 	void *opaque;
+	void (*changed)(void *cookie);	/* vfu_dev_watch(); NULL: nobody */
+	void *changed_cookie;
 	struct vfu_stats stats;
 
 	struct vfu_bar bar[VFU_NUM_BARS];

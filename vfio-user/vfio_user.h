@@ -187,6 +187,11 @@ bool vfu_irq_listening(const struct vfu_dev *dev, unsigned vector);
 void vfu_intx_set_level(struct vfu_dev *dev, bool high);
 
 bool vfu_dev_attached(const struct vfu_dev *dev);
+/*
+ * For who manages the function, beside its ops: changed() is called whenever a client has come or gone, after client_changed(); only
+ * to take a note. NULL: nobody any more.
+ */
+void vfu_dev_watch(struct vfu_dev *dev, void (*changed)(void *cookie), void *cookie);
 /* The peer's credentials while attached; false otherwise. */
 bool vfu_dev_peer(const struct vfu_dev *dev, pid_t *pid, uid_t *uid);
 const char *vfu_dev_name(const struct vfu_dev *dev);
