@@ -17,9 +17,9 @@
  *
  * Completion goes the way of ingress in reverse: from the lowest extension to the highest.
  *
- * Threads: all callbacks of an instance come from the thread that owns the switch, never nested, except that a service that an
- * extension calls outside of frame callbacks may lead frames through the extensions below it. Services may be called from
- * callbacks only (which includes timer()). A callback does a bounded amount of work and does not block.
+ * Threads: all callbacks of an instance come from the thread that owns the switch, never nested (but request_complete() in a
+ * request() of its own). Services may be called from callbacks only (which includes timer()). A callback does a bounded amount of
+ * work and does not block.
  *
  * Frames are the host's: those of a batch are borrowed for the callback, and may be looked at again only in the complete() that
  * names them. Only head[] may be interpreted; what lies in segs can change while it is read: copy first (frame_copy()).
@@ -276,9 +276,9 @@ struct vswitch_ext_services {
 	 */
 	int (*direct)(struct vswitch_ext_writer *w, uint32_t i, const struct vswitch_ext_destination *to);
 	/*
-	 * A new frame, copied, at ingress just below the extension. source_port 0: originated, subject to no port's policies;
-	 * else on behalf of that port (a clone), whose NIC is connected (-ENOTCONN); captures may only originate. From a frame callback:
-	 * after the present batch. -ENOBUFS: too much under way. -ELOOP: injected because of what was injected, too often.
+	 * A new frame, copied, at ingress just below the extension, in the VLAN that its field says (a clone's is right already).
+	 * source_port 0: originated, subject to no port's policies; else on behalf of that port (a clone), whose NIC is connected
+	 * (-ENOTCONN); captures may only originate. From a frame callback: after the present batch, so in another order. -ENOBUFS: too much under way. -ELOOP: injected because of what was injected, too often.
 	 * -EBADMSG: not a frame that a NIC might send.
 	 */
 	int (*inject)(struct vswitch_extension *self, const struct vswitch_frame *f, uint32_t source_port);
@@ -391,7 +391,7 @@ struct vswitch_ext_forward_ops {
 enum { VSWITCH_EXT_ABI = 1 };
 #define VSWITCH_EXT_SYMBOL "vswitch_ext_module"
 
-/* What a shared object exports, as: const struct vswitch_ext_module vswitch_ext_module = { … }; */
+/* What a shared object exports, as vswitch_ext_module. */
 struct vswitch_ext_module {
 	uint32_t abi;			/* VSWITCH_EXT_ABI */
 	uint32_t size;			/* sizeof(struct vswitch_ext_module) */
@@ -406,5 +406,8 @@ struct vswitch_ext_module {
 	const struct vswitch_ext_filter_ops *filter;
 	const struct vswitch_ext_forward_ops *forward;
 };
+
+/* For the object that defines it. */
+extern __attribute__((visibility("default"))) const struct vswitch_ext_module vswitch_ext_module;
 
 #endif

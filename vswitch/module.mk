@@ -21,4 +21,5 @@ vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c host_t
 # Extensions and the life cycle.
 vswitch_TESTS += life_test.c extension_test.c
 vswitch_SRCS += nic.c extension_frames.c extension_held.c extension_life.c extension_property.c \
-	extension_refs.c extension_request.c extension_services.c extension_save.c extension_load.c
+	extension_refs.c extension_request.c extension_services.c extension_save.c extension_load.c \
+	extension_remote.c remote_ring.c
