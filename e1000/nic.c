@@ -23,7 +23,7 @@ static void deliver(void *opaque, const struct vswitch_frame *const *frames, uns
 		const enum vswitch_drop why = e1000_core_receive(&nic->core, frames[i]);
 
 		if (why != VSWITCH_DROPS)
-			vswitch_port_drop(nic->port, why, 1);
+			vswitch_port_drop_frames(nic->port, why, frames + i, 1);
 	}
 }
 

@@ -243,7 +243,7 @@ static void prefetch_slots(const struct netvsp *nic, unsigned n)
 	}
 }
 
-static void drop(struct netvsp *nic, enum vswitch_drop why, unsigned n)
+static void drop(struct netvsp *nic, enum vswitch_drop why, const struct vswitch_frame *const *frames, unsigned n)
 {
 	static const enum netvsp_counter_id ours[VSWITCH_DROPS] = {
 		[VSWITCH_DROP_NOT_READY] = NETVSP_C_RX_NOT_READY,
@@ -254,7 +254,7 @@ static void drop(struct netvsp *nic, enum vswitch_drop why, unsigned n)
 	};
 
 	nic->counter[ours[why]] += n;
-	vswitch_port_drop(nic->port, why, n);
+	vswitch_port_drop_frames(nic->port, why, frames, n);
 }
 
 static void deliver(void *opaque, const struct vswitch_frame *const *frames, unsigned n)
@@ -267,12 +267,12 @@ static void deliver(void *opaque, const struct vswitch_frame *const *frames, uns
 		enum vswitch_drop why;
 
 		if (!netvsp_rx_open(nic)) {	/* each time: a broken ring may close it */
-			drop(nic, VSWITCH_DROP_NOT_READY, n - i);
+			drop(nic, VSWITCH_DROP_NOT_READY, frames + i, n - i);
 			return;
 		}
 		why = take(&nic->primary, frames[i]);
 		if (why != VSWITCH_DROPS)
-			drop(nic, why, 1);
+			drop(nic, why, frames + i, 1);
 	}
 }
 

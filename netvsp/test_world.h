@@ -149,6 +149,14 @@ void vswitch_port_drop(struct vswitch_port *port, enum vswitch_drop reason, unsi
 	port->dropped[reason] += n;
 }
 
+void vswitch_port_drop_frames(struct vswitch_port *port, enum vswitch_drop reason,
+			      const struct vswitch_frame *const *frames, unsigned n)
+{
+	if (!frames[0])
+		abort();
+	vswitch_port_drop(port, reason, n);
+}
+
 void vswitch_port_set_congested(struct vswitch_port *port, bool congested)
 {
 	if (port->congested == congested)

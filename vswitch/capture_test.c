@@ -264,9 +264,12 @@ static void drops_say_why(void)
 	vswitch_port_set_link(nics[A].port, false);
 	send_plain(A, 1, 2, 60);				/* 6 */
 	vswitch_port_set_link(nics[A].port, true);
+	nics[B].room = 0;
+	send_plain(A, 1, 2, 62);				/* 7: B's NIC has no buffer for it */
+	nics[B].room = 1;
 	send_plain(A, 1, 2, 60);				/* passes */
 	tap_stop(&t);
-	CU_ASSERT_EQUAL(shown->num_packets, 7);
+	CU_ASSERT_EQUAL(shown->num_packets, 8);
 	expect(0, "p1 dropped", 1, 60, "dropped: spoofed-source");
 	expect(1, "p1 dropped", 1, 60, "dropped: same-port");
 	expect(2, "p1 dropped", 1, 13, "dropped: bad-frame");
@@ -274,6 +277,7 @@ static void drops_say_why(void)
 	expect(4, "p2 dropped", 1, 60, "dropped: extension (guard: not today)");
 	expect(5, "p1 dropped", 2, 60, "dropped: extension (guard: not today)");
 	expect(6, "p1 dropped", 1, 60, "dropped: port-down");
+	expect(7, "p2 dropped", 2, 62, "dropped: no-buffer");
 	tap_free(&t);
 	end();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ends of frames that reach nobody. Everything in the switch that gives a frame up calls one of
- * these two, with the frame and the reason, so that counters, captures and reports agree. (What a
- * NIC was handed and then dropped it says itself, without the frame: vswitch_port_drop().)
+ * the first two, with the frame and the reason, so that counters, captures and reports agree. What a
+ * NIC was handed and then dropped it says itself, with the frame as long as it has it.
  */
 #include "vswitch/internal.h"
 
@@ -20,4 +20,13 @@ void drop_out(struct vswitch_port *to, const struct vswitch_frame *f, unsigned n
 	to->last_drop = reason;
 	if (to->watch & VSWITCH_CAPTURE_DROPPED)
 		capture_drop(to, VSWITCH_CAPTURE_OUT, f, n, reason, rule);
+}
+
+void vswitch_port_drop_frames(struct vswitch_port *port, enum vswitch_drop reason,
+			      const struct vswitch_frame *const *frames, unsigned n)
+{
+	vswitch_port_drop(port, reason, n);
+	if (port->watch & VSWITCH_CAPTURE_DROPPED)
+		for (unsigned i = 0; i < n; i++)
+			capture_drop(port, VSWITCH_CAPTURE_OUT, frames[i], 1, reason, NULL);
 }

@@ -41,7 +41,7 @@ static inline void test_nic_deliver(void *opaque, const struct vswitch_frame *co
 		CU_ASSERT(frames[i]->len > VSWITCH_HEAD_BYTES ||
 			  frames[i]->head_bytes == frames[i]->len);
 		if (!t->room) {
-			vswitch_port_drop(t->port, t->reason, 1);
+			vswitch_port_drop_frames(t->port, t->reason, frames + i, 1);
 			continue;
 		}
 		t->room--;

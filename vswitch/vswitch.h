@@ -46,7 +46,7 @@ enum vswitch_nic_caps {
 
 struct vswitch_nic_ops {
 	/*
-	 * Takes 1 … VSWITCH_BATCH frames; what it cannot take it drops and counts with vswitch_port_drop(). Frames and their
+	 * Takes 1 … VSWITCH_BATCH frames; what it cannot take it drops with vswitch_port_drop_frames(). Frames and their
 	 * memory are the caller's again when this returns. Must not call vswitch_port_input() nor destroy a port; it may
 	 * set congestion and links, and disconnect itself.
 	 */
@@ -248,6 +248,9 @@ const char *vswitch_drop_name(enum vswitch_drop reason);	/* "no-buffer" */
 
 /* A NIC drops n frames that were delivered to it, now or earlier: they do not count as out any more. */
 void vswitch_port_drop(struct vswitch_port *port, enum vswitch_drop reason, unsigned n);
+/* The same from within deliver(), where the frames are still there to be shown by a capture. */
+void vswitch_port_drop_frames(struct vswitch_port *port, enum vswitch_drop reason,
+			      const struct vswitch_frame *const *frames, unsigned n);
 
 /*
  * What was sent by the port's NIC ends in one of two ways, what is handed to it in one of two as well:
