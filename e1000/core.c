@@ -81,6 +81,7 @@ void e1000_core_thaw(struct e1000_core *c)
 		if (c->deadline_ns[t])
 			c->deadline_ns[t] += now;
 	c->last_irq_ns = now - c->last_irq_ns;
+	e1000_phy_thaw(c);
 	e1000_timers_tell(c);
 	if (c->irq_level)
 		c->ops->irq(c->opaque, true);

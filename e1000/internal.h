@@ -373,6 +373,8 @@ void e1000_phy_an_done(struct e1000_core *c);
 void e1000_mdic_write(struct e1000_core *c, uint32_t offset, uint32_t value);
 /* The cable. */
 void e1000_core_set_wire(struct e1000_core *c, bool up);
+/* After a restore: the cable is the host's, and may be in or out now, unlike when the state was saved. */
+void e1000_phy_thaw(struct e1000_core *c);
 /* After anything that STATUS.LU depends on. */
 void e1000_link_update(struct e1000_core *c);
 /* Registers that nobody writes, for save.c's checks. */

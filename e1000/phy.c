@@ -90,15 +90,21 @@ void e1000_link_update(struct e1000_core *c)
 	e1000_irq_cause(c, E1000_INT_LSC);
 }
 
+static bool can_negotiate(const struct e1000_phy *p)
+{
+	const uint16_t bmcr = p->reg[E1000_PHY_BMCR];
+
+	return p->wire_up && !p->held && bmcr & E1000_BMCR_AN && !(bmcr & E1000_BMCR_POWER_DOWN);
+}
+
 /* Begins to negotiate, if everything is there for it. */
 static void restart(struct e1000_core *c)
 {
 	struct e1000_phy *p = &c->phy;
-	const uint16_t bmcr = p->reg[E1000_PHY_BMCR];
 
 	p->an_done = false;
 	p->link_latch = false;
-	if (p->wire_up && !p->held && bmcr & E1000_BMCR_AN && !(bmcr & E1000_BMCR_POWER_DOWN))
+	if (can_negotiate(p))
 		e1000_timer_start(c, E1000_TIMER_AN, AN_NS);
 	else
 		e1000_timer_stop(c, E1000_TIMER_AN);
@@ -119,6 +125,17 @@ void e1000_core_set_wire(struct e1000_core *c, bool up)
 		return;
 	c->phy.wire_up = up;
 	restart(c);
+}
+
+void e1000_phy_thaw(struct e1000_core *c)
+{
+	const struct e1000_phy *p = &c->phy;
+	const bool begun = p->an_done || c->deadline_ns[E1000_TIMER_AN];
+
+	if (p->wire_up ? can_negotiate(p) && !begun : begun)
+		restart(c);
+	else
+		e1000_link_update(c);
 }
 
 void e1000_phy_reset(struct e1000_core *c)

@@ -337,6 +337,34 @@ static void damage_is_refused(void)
 	chip_free(other);
 }
 
+/* The cable belongs to the host: it is as it is, whatever the state says. */
+static void the_cable_is_not_restored(void)
+{
+	for (unsigned out_before = 0; out_before < 2; out_before++)
+		for (unsigned out_now = 0; out_now < 2; out_now++) {
+			struct chip *chip = chip_new(), *copy;
+			struct blob a, b;
+
+			e1000_core_set_wire(&chip->core, !out_before);
+			chip_pass(chip, 20000000);
+			chip_read(chip, E1000_ICR);
+			a = save(chip);
+			copy = chip_new_with(chip->core.model, 0);
+			e1000_core_set_wire(&copy->core, !out_now);
+			CU_ASSERT(!e1000_core_restore(&copy->core, a.bytes, a.n));
+			b = save(copy);
+			CU_ASSERT(same(&a, &b));
+			chip_read(copy, E1000_STATUS);
+			chip_pass(copy, 20000000);
+			CU_ASSERT(!!(chip_read(copy, E1000_STATUS) & E1000_STATUS_LU) == !out_now);
+			CU_ASSERT(chip_read(copy, E1000_ICR) == (out_before != out_now ? E1000_INT_LSC : 0u));
+			free(a.bytes);
+			free(b.bytes);
+			chip_free(copy);
+			chip_free(chip);
+		}
+}
+
 static const struct hv_test tests[] = {
 	{ "the same bytes at any point", same_bytes_at_any_point },
 	{ "the same life afterwards", same_life_afterwards },
@@ -344,5 +372,6 @@ static const struct hv_test tests[] = {
 	{ "line and time go on", line_and_time_go_on },
 	{ "frames without a port are nobody's loss", frames_without_a_port_are_nobodys_loss },
 	{ "damage is refused", damage_is_refused },
+	{ "the cable is not restored", the_cable_is_not_restored },
 };
 HV_TEST_MAIN("e1000/save-and-restore", tests)

@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "e1000/e1000.h"
+
 enum {
 	TWIN_RAM_BYTES = 64 << 20,
 	TWIN_WIRE_BYTES = 4 << 20,
@@ -58,6 +60,8 @@ struct twin_ops {
 	/* Until nothing is under way any more; what was sent is in t->wire. */
 	void (*settle)(struct twin *t);
 	bool (*irq)(struct twin *t);
+	/* The cable. */
+	void (*link)(struct twin *t, bool up);
 	/* The machine's reset. */
 	void (*reset)(struct twin *t);
 	void (*destroy)(struct twin *t);
@@ -74,9 +78,9 @@ struct twin {
 };
 
 /* NULL: with a sentence in why. */
-struct twin *twin_qemu_create(const char *why[1]);
+struct twin *twin_qemu_create(enum e1000_model model, const char *why[1]);
 /* saves: it is written out and read back after every step. */
-struct twin *twin_model_create(bool saves);
+struct twin *twin_model_create(enum e1000_model model, bool saves);
 void twin_destroy(struct twin *t);
 /* A frame for t->wire. */
 void twin_wire_add(struct twin_wire *w, const uint8_t *bytes, uint32_t len);
@@ -112,6 +116,7 @@ enum twin_rule {
 	TWIN_RULE_COUNT_SEEN,
 	TWIN_RULE_COUNT_MORE,
 	TWIN_RULE_RESET,
+	TWIN_RULE_82544,
 	TWIN_RULES
 };
 /* What is masked, as a clause. */
@@ -134,6 +139,7 @@ struct twin_traffic {
 struct twin_run {
 	struct twin *ours, *other;
 	struct twin_random random;	/* of the step */
+	enum e1000_model model;
 	bool rules;			/* other has_rules */
 	bool failed, trace;
 	char why[512];
@@ -159,8 +165,8 @@ struct twin_result {
 	uint64_t frames_sent, frames_received;
 };
 /* Runs n steps on fresh twins. trace_last: prints what the last one does. */
-void twin_run_script(struct twin *ours, struct twin *other, const struct twin_step *steps, size_t n, bool trace_last,
-		     struct twin_result *out);
+void twin_run_script(enum e1000_model model, struct twin *ours, struct twin *other, const struct twin_step *steps, size_t n,
+		     bool trace_last, struct twin_result *out);
 void twin_make_script(uint64_t seed, struct twin_step *steps, size_t n);
 const char *twin_step_name(const struct twin_step *s);
 
@@ -220,6 +226,7 @@ void twin_step_interrupts(struct twin_run *r);
 void twin_step_counters(struct twin_run *r);
 void twin_step_eeprom(struct twin_run *r);
 void twin_step_phy(struct twin_run *r);
+void twin_step_link(struct twin_run *r);
 void twin_step_tx_setup(struct twin_run *r);
 void twin_step_tx_legacy(struct twin_run *r);
 void twin_step_tx_checksum(struct twin_run *r);

@@ -16,6 +16,7 @@ enum {
 
 struct model {
 	struct twin twin;
+	enum e1000_model kind;
 	struct e1000_core cores[2];	/* a restored one takes the other place */
 	struct e1000_core *core;	/* NULL: none made yet */
 	struct vswitch *sw;
@@ -195,7 +196,7 @@ static void model_step(struct twin *t, uint64_t ns)
 
 static int make_core(struct model *m, struct e1000_core *core)
 {
-	int ret = e1000_core_init(core, E1000_82540EM, twin_mac, PORT_QUEUE_BYTES, &core_ops, m);
+	int ret = e1000_core_init(core, m->kind, twin_mac, PORT_QUEUE_BYTES, &core_ops, m);
 
 	if (ret)
 		return ret;
@@ -242,6 +243,12 @@ static bool model_irq(struct twin *t)
 	return model_of(t)->line;
 }
 
+static void model_link(struct twin *t, bool up)
+{
+	e1000_core_set_wire(model_of(t)->core, up);
+	work(model_of(t));
+}
+
 static void model_reset(struct twin *t)
 {
 	e1000_core_power_on(model_of(t)->core);
@@ -264,16 +271,17 @@ static void model_destroy(struct twin *t)
 
 static const struct twin_ops model_ops = {
 	.read = model_read, .write = model_write, .send = model_send, .step = model_step, .settle = model_settle,
-	.irq = model_irq, .reset = model_reset, .destroy = model_destroy,
+	.irq = model_irq, .link = model_link, .reset = model_reset, .destroy = model_destroy,
 };
 
-struct twin *twin_model_create(bool saves)
+struct twin *twin_model_create(enum e1000_model model, bool saves)
 {
 	struct model *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
 	m->twin = (struct twin){ .ops = &model_ops, .name = saves ? "ours, restored" : "ours", .saves = saves };
+	m->kind = model;
 	m->twin.ram = calloc(1, TWIN_RAM_BYTES);
 	m->now_ns = 1000000000;
 	if (!m->twin.ram || make_core(m, m->cores) || make_switch(m)) {

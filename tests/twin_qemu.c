@@ -37,12 +37,18 @@ enum {
 
 #define BAR_ADDRESS 0xe0000000u		/* in the hole below 4 GiB */
 
+/* A socket that answers line by line. */
+struct channel {
+	int fd;				/* owned */
+	char line[1024];		/* received, not used */
+	size_t bytes;
+};
+
 struct qemu {
 	struct twin twin;
 	pid_t pid;
-	int qtest, net, memory;		/* owned */
-	char line[512];			/* received, not used */
-	size_t line_bytes;
+	struct channel qtest, monitor;
+	int net, memory;		/* owned */
 	size_t in_bytes;
 	uint8_t in[IN_BYTES];
 };
@@ -75,30 +81,45 @@ static bool send_all(int fd, const void *bytes, size_t n)
 	return true;
 }
 
-/* The next line of the answers. */
-static bool read_line(struct qemu *q, char *out, size_t room)
+/* The next line of what it says. */
+static bool read_line(struct qemu *q, struct channel *ch, char *out, size_t room)
 {
-	struct pollfd p = { .fd = q->qtest, .events = POLLIN };
+	struct pollfd p = { .fd = ch->fd, .events = POLLIN };
 
 	for (;;) {
-		char *end = memchr(q->line, '\n', q->line_bytes);
+		char *end = memchr(ch->line, '\n', ch->bytes);
 		ssize_t n;
 
 		if (end) {
-			size_t len = (size_t)(end - q->line);
+			size_t len = (size_t)(end - ch->line);
 
-			snprintf(out, room, "%.*s", (int)len, q->line);
-			q->line_bytes -= len + 1;
-			memmove(q->line, end + 1, q->line_bytes);
+			snprintf(out, room, "%.*s", (int)len, ch->line);
+			ch->bytes -= len + 1;
+			memmove(ch->line, end + 1, ch->bytes);
 			return true;
 		}
-		if (q->line_bytes == sizeof(q->line) || poll(&p, 1, ANSWER_MS) != 1)
+		if (ch->bytes == sizeof(ch->line) || poll(&p, 1, ANSWER_MS) != 1)
 			return died(q);
-		n = read(q->qtest, q->line + q->line_bytes, sizeof(q->line) - q->line_bytes);
+		n = read(ch->fd, ch->line + ch->bytes, sizeof(ch->line) - ch->bytes);
 		if (n <= 0)
 			return died(q);
-		q->line_bytes += (size_t)n;
+		ch->bytes += (size_t)n;
 	}
+}
+
+/* A command to the monitor (QMP). */
+static void manage(struct qemu *q, const char *json)
+{
+	char answer[1024];
+
+	if (q->twin.dead || (!send_all(q->monitor.fd, json, strlen(json)) && !died(q)))
+		return;
+	do
+		if (!read_line(q, &q->monitor, answer, sizeof(answer)))
+			return;
+	while (!strstr(answer, "\"return\"") && !strstr(answer, "\"error\""));
+	if (strstr(answer, "\"error\""))
+		died(q);
 }
 
 /* A command and its answer's number. */
@@ -106,10 +127,10 @@ static uint64_t command(struct qemu *q, const char *text)
 {
 	char answer[256];
 
-	if (q->twin.dead || (!send_all(q->qtest, text, strlen(text)) && !died(q)))
+	if (q->twin.dead || (!send_all(q->qtest.fd, text, strlen(text)) && !died(q)))
 		return 0;
 	do
-		if (!read_line(q, answer, sizeof(answer)))
+		if (!read_line(q, &q->qtest, answer, sizeof(answer)))
 			return 0;
 	while (!strncmp(answer, "IRQ ", 4));
 	if (strncmp(answer, "OK", 2) != 0)
@@ -210,6 +231,12 @@ static void enable(struct qemu *q)
 	config(q, "outw", PCI_COMMAND, PCI_COMMAND_ALL);
 }
 
+static void qemu_link(struct twin *t, bool up)
+{
+	manage(qemu_of(t), up ? "{\"execute\":\"set_link\",\"arguments\":{\"name\":\"net\",\"up\":true}}" :
+			   "{\"execute\":\"set_link\",\"arguments\":{\"name\":\"net\",\"up\":false}}");
+}
+
 /* By the chip set's register. The reset is done before QEMU takes its next command. */
 static void qemu_reset(struct twin *t)
 {
@@ -227,8 +254,10 @@ static void qemu_destroy(struct twin *t)
 		while (waitpid(q->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	if (q->qtest >= 0)
-		close(q->qtest);
+	if (q->qtest.fd >= 0)
+		close(q->qtest.fd);
+	if (q->monitor.fd >= 0)
+		close(q->monitor.fd);
 	if (q->net >= 0)
 		close(q->net);
 	if (q->memory >= 0)
@@ -240,56 +269,71 @@ static void qemu_destroy(struct twin *t)
 
 static const struct twin_ops qemu_ops = {
 	.read = qemu_read, .write = qemu_write, .send = qemu_send, .step = qemu_step, .settle = qemu_settle,
-	.irq = qemu_irq, .reset = qemu_reset, .destroy = qemu_destroy,
+	.irq = qemu_irq, .link = qemu_link, .reset = qemu_reset, .destroy = qemu_destroy,
 };
 
-static void exec_qemu(const char *path, pid_t parent, int qtest, int net, int memory)
+static const char *const devices[E1000_MODELS] = {
+	[E1000_82540EM] = "e1000", [E1000_82545EM] = "e1000-82545em", [E1000_82544GC] = "e1000-82544gc",
+};
+
+/* Our ends are close-on-exec; these are the other ones. */
+struct inherited {
+	int qtest, monitor, net, memory;
+};
+
+static void exec_qemu(const char *path, pid_t parent, enum e1000_model model, const struct inherited *fd)
 {
-	char ram[128], chardev[64], netdev[96], device[96];
+	char ram[128], qtest[64], monitor[64], netdev[96], device[96];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
 	snprintf(ram, sizeof(ram), "memory-backend-file,id=ram,size=%d,mem-path=/proc/self/fd/%d,share=on", TWIN_RAM_BYTES,
-		 memory);
-	snprintf(chardev, sizeof(chardev), "socket,id=qtest,fd=%d", qtest);
-	snprintf(netdev, sizeof(netdev), "socket,id=net,fd=%d", net);
-	snprintf(device, sizeof(device), "e1000,netdev=net,mac=%02x:%02x:%02x:%02x:%02x:%02x,romfile=,addr=%d", twin_mac[0],
-		 twin_mac[1], twin_mac[2], twin_mac[3], twin_mac[4], twin_mac[5], PCI_SLOT);
+		 dup(fd->memory));
+	snprintf(qtest, sizeof(qtest), "socket,id=qtest,fd=%d", dup(fd->qtest));
+	snprintf(monitor, sizeof(monitor), "socket,id=monitor,fd=%d", dup(fd->monitor));
+	snprintf(netdev, sizeof(netdev), "socket,id=net,fd=%d", dup(fd->net));
+	snprintf(device, sizeof(device), "%s,netdev=net,mac=%02x:%02x:%02x:%02x:%02x:%02x,romfile=,addr=%d", devices[model],
+		 twin_mac[0], twin_mac[1], twin_mac[2], twin_mac[3], twin_mac[4], twin_mac[5], PCI_SLOT);
 	execl(path, path, "-M", "pc,accel=qtest,memory-backend=ram", "-m", "64", "-object", ram, "-nodefaults", "-display",
-	      "none", "-chardev", chardev, "-qtest", "chardev:qtest", "-qtest-log", "none", "-netdev", netdev, "-device",
-	      device, (char *)NULL);
+	      "none", "-chardev", qtest, "-qtest", "chardev:qtest", "-qtest-log", "none", "-chardev", monitor, "-qmp",
+	      "chardev:monitor", "-netdev", netdev, "-device", device, (char *)NULL);
 	_exit(127);
 }
 
-static int spawn(struct qemu *q, const char *path)
+static bool make_pair(int *ours, int *theirs)
 {
-	int qtest[2], net[2], bytes = SOCKET_BYTES;
-	pid_t parent = getpid();
+	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qtest))
-		return -1;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, net)) {
-		close(qtest[0]);
-		close(qtest[1]);
-		return -1;
-	}
-	for (int i = 0; i < 2; i++)
-		setsockopt(net[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	q->qtest = qtest[0];
-	q->net = net[0];
-	q->pid = fork();
-	if (!q->pid) {
-		int a = dup(qtest[1]), b = dup(net[1]), c = dup(q->memory);	/* without close-on-exec */
-
-		exec_qemu(path, parent, a, b, c);
-	}
-	close(qtest[1]);
-	close(net[1]);
-	return q->pid < 0 ? -1 : 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return false;
+	*ours = pair[0];
+	*theirs = pair[1];
+	return true;
 }
 
-struct twin *twin_qemu_create(const char *why[1])
+static int spawn(struct qemu *q, const char *path, enum e1000_model model)
+{
+	struct inherited theirs = { -1, -1, -1, q->memory };
+	const int bytes = SOCKET_BYTES, *const theirs_fd[] = { &theirs.qtest, &theirs.monitor, &theirs.net };
+	const bool made = make_pair(&q->qtest.fd, &theirs.qtest) && make_pair(&q->monitor.fd, &theirs.monitor) &&
+			  make_pair(&q->net, &theirs.net);
+	pid_t parent = getpid();
+
+	if (made) {
+		setsockopt(q->net, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+		setsockopt(theirs.net, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+		q->pid = fork();
+		if (!q->pid)
+			exec_qemu(path, parent, model, &theirs);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		if (*theirs_fd[i] >= 0)
+			close(*theirs_fd[i]);
+	return !made || q->pid < 0 ? -1 : 0;
+}
+
+struct twin *twin_qemu_create(enum e1000_model model, const char *why[1])
 {
 	static char error[1536];
 	static char *path;
@@ -304,19 +348,20 @@ struct twin *twin_qemu_create(const char *why[1])
 	if (!q)
 		return NULL;
 	q->twin = (struct twin){ .ops = &qemu_ops, .name = "QEMU", .has_rules = true };
-	q->qtest = q->net = -1;
+	q->qtest.fd = q->monitor.fd = q->net = -1;
 	q->memory = memfd_create("twin", MFD_CLOEXEC);
 	if (q->memory >= 0 && !ftruncate(q->memory, TWIN_RAM_BYTES)) {
 		void *p = mmap(NULL, TWIN_RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, q->memory, 0);
 
 		q->twin.ram = p == MAP_FAILED ? NULL : p;
 	}
-	if (!q->twin.ram || spawn(q, path)) {
+	if (!q->twin.ram || spawn(q, path, model)) {
 		qemu_destroy(&q->twin);
 		*why = "cannot start QEMU";
 		return NULL;
 	}
 	enable(q);
+	manage(q, "{\"execute\":\"qmp_capabilities\"}");
 	if (q->twin.dead) {
 		qemu_destroy(&q->twin);
 		*why = "QEMU ended at once, or does not speak qtest";

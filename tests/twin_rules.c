@@ -20,6 +20,7 @@ static const char *const texts[TWIN_RULES] = {
 	[TWIN_RULE_COUNT_SEEN] = "TPR and TOR of frames that were filtered out",
 	[TWIN_RULE_COUNT_MORE] = "counters that QEMU 11 has switched off",
 	[TWIN_RULE_RESET] = "STATUS beyond link and duplex",
+	[TWIN_RULE_82544] = "registers that the 82544 does not have, and its EECD.GNT",
 };
 
 const char *twin_rule_text(enum twin_rule rule)

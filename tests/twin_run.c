@@ -284,6 +284,7 @@ static const struct {
 	{ "counters", twin_step_counters, 5 },
 	{ "EEPROM", twin_step_eeprom, 2 },
 	{ "PHY", twin_step_phy, 3 },
+	{ "the cable", twin_step_link, 2 },
 	{ "transmit ring", twin_step_tx_setup, 5 },
 	{ "legacy frames", twin_step_tx_legacy, 12 },
 	{ "frames with checksums", twin_step_tx_checksum, 12 },
@@ -328,8 +329,8 @@ static void begin(struct twin_run *r)
 	twin_known_state(r);
 }
 
-void twin_run_script(struct twin *ours, struct twin *other, const struct twin_step *steps, size_t n, bool trace_last,
-		     struct twin_result *out)
+void twin_run_script(enum e1000_model model, struct twin *ours, struct twin *other, const struct twin_step *steps, size_t n,
+		     bool trace_last, struct twin_result *out)
 {
 	struct twin_run *r = calloc(1, sizeof(*r));
 
@@ -338,6 +339,7 @@ void twin_run_script(struct twin *ours, struct twin *other, const struct twin_st
 		abort();
 	r->ours = ours;
 	r->other = other;
+	r->model = model;
 	r->rules = other->has_rules;
 	begin(r);
 	twin_step_reset_values(r);

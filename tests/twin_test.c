@@ -25,14 +25,27 @@ enum peer { PEER_QEMU, PEER_RESTORED };
 
 static uint64_t rule_uses[TWIN_RULES], frames_sent, frames_received;
 
-static bool run_once(enum peer peer, const struct twin_step *steps, size_t n, bool trace, struct twin_result *out)
+/* Who is compared: scripts take the models in turn. */
+struct twins {
+	enum peer peer;
+	enum e1000_model model;
+};
+
+static struct twins twins_of(enum peer peer, uint64_t seed)
+{
+	const uint64_t number = peer == PEER_RESTORED ? seed >> 32 : seed;
+
+	return (struct twins){ peer, (enum e1000_model)(number % E1000_MODELS) };
+}
+
+static bool run_once(struct twins who, const struct twin_step *steps, size_t n, bool trace, struct twin_result *out)
 {
 	const char *why = "no memory";
-	struct twin *ours = twin_model_create(false);
-	struct twin *other = peer == PEER_QEMU ? twin_qemu_create(&why) : twin_model_create(true);
+	struct twin *ours = twin_model_create(who.model, false);
+	struct twin *other = who.peer == PEER_QEMU ? twin_qemu_create(who.model, &why) : twin_model_create(who.model, true);
 
 	if (ours && other)
-		twin_run_script(ours, other, steps, n, trace, out);
+		twin_run_script(who.model, ours, other, steps, n, trace, out);
 	else
 		printf("twin: %s\n", why);
 	twin_destroy(other);
@@ -41,7 +54,7 @@ static bool run_once(enum peer peer, const struct twin_step *steps, size_t n, bo
 }
 
 /* Leaves out what is not needed for the difference; the last step is the one that shows it. */
-static size_t shrink(enum peer peer, struct twin_step *steps, size_t n, struct twin_result *result)
+static size_t shrink(struct twins who, struct twin_step *steps, size_t n, struct twin_result *result)
 {
 	struct twin_step *fewer = malloc(n * sizeof(*fewer));
 	unsigned runs = 0;
@@ -53,7 +66,7 @@ static size_t shrink(enum peer peer, struct twin_step *steps, size_t n, struct t
 			memcpy(fewer, steps, at * sizeof(*steps));
 			memcpy(fewer + at, steps + at + chunk, (n - at - chunk) * sizeof(*steps));
 			runs++;
-			if (run_once(peer, fewer, n - chunk, false, &r) && r.failed_at == n - chunk) {
+			if (run_once(who, fewer, n - chunk, false, &r) && r.failed_at == n - chunk) {
 				n -= chunk;
 				memcpy(steps, fewer, n * sizeof(*steps));
 				*result = r;
@@ -65,7 +78,7 @@ static size_t shrink(enum peer peer, struct twin_step *steps, size_t n, struct t
 	return n;
 }
 
-static void report(enum peer peer, uint64_t seed, struct twin_step *steps, size_t n, struct twin_result *result)
+static void report(struct twins who, uint64_t seed, struct twin_step *steps, size_t n, struct twin_result *result)
 {
 	struct twin_result again;
 
@@ -73,27 +86,28 @@ static void report(enum peer peer, uint64_t seed, struct twin_step *steps, size_
 		printf("twin: after reset: %s\n", result->why);
 		return;
 	}
-	printf("twin: script %#llx, step %zu (%s): %s\n", (unsigned long long)seed, result->failed_at,
-	       twin_step_name(&steps[result->failed_at - 1]), result->why);
+	printf("twin: %s, script %#llx, step %zu (%s): %s\n", e1000_model_name(who.model), (unsigned long long)seed,
+	       result->failed_at, twin_step_name(&steps[result->failed_at - 1]), result->why);
 	printf("twin: the same again: twin_test --script %#llx,%zu\n", (unsigned long long)seed, result->failed_at);
-	n = shrink(peer, steps, result->failed_at, result);
+	n = shrink(who, steps, result->failed_at, result);
 	printf("twin: %zu of its steps are enough:\n", n);
 	for (size_t i = n > 12 ? n - 12 : 0; i < n; i++)
 		printf("  %s, seed %#llx\n", twin_step_name(&steps[i]), (unsigned long long)steps[i].seed);
-	run_once(peer, steps, n, true, &again);
+	run_once(who, steps, n, true, &again);
 	printf("twin: %s\n", again.why);
 }
 
 static bool run_script(enum peer peer, uint64_t seed, size_t n)
 {
+	const struct twins who = twins_of(peer, seed);
 	struct twin_step steps[MAX_STEPS];
 	struct twin_result result;
 
 	twin_make_script(seed, steps, n);
-	if (!run_once(peer, steps, n, false, &result))
+	if (!run_once(who, steps, n, false, &result))
 		return false;
 	if (result.failed_at) {
-		report(peer, seed, steps, n, &result);
+		report(who, seed, steps, n, &result);
 		return false;
 	}
 	for (unsigned i = 0; i < TWIN_RULES; i++)
@@ -106,7 +120,7 @@ static bool run_script(enum peer peer, uint64_t seed, size_t n)
 static bool have_qemu(void)
 {
 	const char *why;
-	struct twin *t = twin_qemu_create(&why);
+	struct twin *t = twin_qemu_create(E1000_82540EM, &why);
 
 	if (!t)
 		printf("%s\n", why);
