@@ -145,7 +145,7 @@ static uint64_t instructions(void)
 
 void bench_cost(struct bench_cost *out)
 {
-	json_t *stats = bench_call("stats", NULL), *worker = json_array_get(json_object_get(stats, "workers"), 0);
+	json_t *stats = bench_call("stats.get", NULL), *worker = json_object_get(stats, "worker");
 
 	if (!worker)
 		bench_die("stats", "there is no worker in the reply");

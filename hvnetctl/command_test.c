@@ -28,20 +28,20 @@ static void good(void)
 	static const struct {
 		const char *line, *method, *params;
 	} rows[] = {
-		{ "switch|show", "switch.show", "{}" },
-		{ "switch|show|Default Switch", "switch.show", "{\"name\": \"Default Switch\"}" },
-		{ "switch|add|lab|--type=nat", "switch.add", "{\"name\": \"lab\", \"type\": \"nat\"}" },
-		{ "switch|add|--type|tap|--interface|tap0|lab", "switch.add",
-		  "{\"interface\": \"tap0\", \"name\": \"lab\", \"type\": \"tap\"}" },
-		{ "switch|del|lab|--force", "switch.del", "{\"force\": true, \"name\": \"lab\"}" },
-		{ "switch|del|--|-lab", "switch.del", "{\"name\": \"-lab\"}" },
+		{ "switch|show", "switch.list", "{}" },
+		{ "switch|show|Default Switch", "switch.list", "{\"switch\": \"Default Switch\"}" },
+		{ "switch|add|lab|--type=nat", "switch.create", "{\"name\": \"lab\", \"type\": \"nat\"}" },
+		{ "switch|add|--type|internal|--interface|tap0|lab", "switch.create",
+		  "{\"interface\": \"tap0\", \"name\": \"lab\", \"type\": \"internal\"}" },
+		{ "switch|del|lab|--force", "switch.delete", "{\"force\": true, \"switch\": \"lab\"}" },
+		{ "switch|del|--|-lab", "switch.delete", "{\"switch\": \"-lab\"}" },
 		{ "vm|add|web|--vcpus|4", "vm.add", "{\"name\": \"web\", \"vcpus\": 4}" },
 		{ "adapter|add|--switch=lab|--vm=web|--mtu=9000", "adapter.add",
 		  "{\"mtu\": 9000, \"switch\": \"lab\", \"vm\": \"web\"}" },
-		{ "adapter|set|web/nic0|--link|down", "adapter.set", "{\"id\": \"web/nic0\", \"link\": \"down\"}" },
-		{ "adapter|set|web/nic0|--switch=", "adapter.set", "{\"id\": \"web/nic0\", \"switch\": \"\"}" },
-		{ "port|del|lab|tap0", "port.del", "{\"name\": \"tap0\", \"switch\": \"lab\"}" },
-		{ "stats", "stats", "{}" },
+		{ "adapter|set|web/nic0|--link|down", "adapter.set", "{\"adapter\": \"web/nic0\", \"link\": \"down\"}" },
+		{ "adapter|set|web/nic0|--switch=", "adapter.set", "{\"adapter\": \"web/nic0\", \"switch\": \"\"}" },
+		{ "port|del|lab|tap0", "uplink.unbind", "{\"name\": \"tap0\", \"switch\": \"lab\"}" },
+		{ "stats", "stats.get", "{}" },
 		{ "-j|--socket|/s|version", "version", "{}" },
 		{ "version|-j|-s|/s", "version", "{}" },
 	};
@@ -130,8 +130,8 @@ static void tables(void)
 
 static void statistics(void)
 {
-	char *text = printed(NULL, "{\"workers\":[{\"rounds\":5,\"sleeps\":0}],\"ports\":[{\"switch\":\"s\",\"port\":"
-				   "\"p\",\"in_dropped\":{\"no-buffer\":3,\"too-big\":0}}],\"vms\":[]}");
+	char *text = printed(NULL, "{\"worker\":{\"rounds\":5,\"sleeps\":0},\"objects\":[{\"kind\":\"port\",\"switch\":\"s\",\"name\":"
+				   "\"p\",\"counters\":{\"in_dropped\":{\"no-buffer\":3,\"too-big\":0}}}]}");
 
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "rounds"));
 	CU_ASSERT_PTR_NULL(strstr(text, "sleeps"));

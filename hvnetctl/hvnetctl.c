@@ -26,6 +26,30 @@ static void show(const struct command *c, const json_t *result, bool as_json)
 	}
 }
 
+/* Lists come in pages; the rest of the first one's are added to it. */
+static json_t *call_all(struct hvnet_client *client, const struct invocation *inv, struct hvnet_error *err)
+{
+	json_t *result = hvnet_call(client, inv->command->method, json_incref(inv->params), err), *next, *list, *page;
+	const char *name;
+
+	while (result && (next = json_object_get(result, "next_offset"))) {
+		json_object_set(inv->params, "offset", next);
+		json_object_del(result, "next_offset");
+		page = hvnet_call(client, inv->command->method, json_incref(inv->params), err);
+		if (!page) {
+			json_decref(result);
+			return NULL;
+		}
+		json_object_foreach(page, name, list)
+			if (json_is_array(list))
+				json_array_extend(json_object_get(result, name), list);
+		if (json_object_get(page, "next_offset"))
+			json_object_set(result, "next_offset", json_object_get(page, "next_offset"));
+		json_decref(page);
+	}
+	return result;
+}
+
 static int run(const struct invocation *inv)
 {
 	struct hvnet_client *client = NULL;
@@ -39,7 +63,7 @@ static int run(const struct invocation *inv)
 		return status;
 	}
 	if (client)
-		result = hvnet_call(client, inv->command->method, json_incref(inv->params), &err);
+		result = call_all(client, inv, &err);
 	if (result) {
 		show(inv->command, result, inv->json);
 		status = EXIT_SUCCESS;

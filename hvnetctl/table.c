@@ -130,25 +130,16 @@ static void print_counters(FILE *to, const char *prefix, const json_t *object)
 
 void stats_print(FILE *to, const json_t *stats)
 {
-	const json_t *v, *a;
-	size_t i, j;
+	const json_t *v;
+	size_t i;
 
-	json_array_foreach(json_object_get(stats, "workers"), i, v) {
-		fprintf(to, "worker %zu\n", i);
-		print_counters(to, "", v);
-	}
-	json_array_foreach(json_object_get(stats, "ports"), i, v) {
-		fprintf(to, "port %s of switch %s\n", json_string_value(json_object_get(v, "port")),
-			json_string_value(json_object_get(v, "switch")));
-		print_counters(to, "", v);
-	}
-	json_array_foreach(json_object_get(stats, "vms"), i, v) {
-		fprintf(to, "vm %s\n", json_string_value(json_object_get(v, "name")));
-		print_counters(to, "vmbus.", json_object_get(v, "vmbus"));
-		print_counters(to, "vfio_user.", json_object_get(v, "vfio_user"));
-		json_array_foreach(json_object_get(v, "adapters"), j, a) {
-			fprintf(to, "adapter %s\n", json_string_value(json_object_get(a, "id")));
-			print_counters(to, "", json_object_get(a, "counters"));
-		}
+	fputs("worker\n", to);
+	print_counters(to, "", json_object_get(stats, "worker"));
+	json_array_foreach(json_object_get(stats, "objects"), i, v) {
+		const char *sw = json_string_value(json_object_get(v, "switch"));
+
+		fprintf(to, "%s %s%s%s\n", json_string_value(json_object_get(v, "kind")),
+			json_string_value(json_object_get(v, "name")), sw ? " of switch " : "", sw ? sw : "");
+		print_counters(to, "", json_object_get(v, "counters"));
 	}
 }

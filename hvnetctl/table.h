@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Results for people: tables with aligned columns, and the counters of "stats". */
+/* Results for people: tables with aligned columns, and the counters of "stats.get". */
 #ifndef HVNETCTL_TABLE_H
 #define HVNETCTL_TABLE_H
 
@@ -13,7 +13,7 @@ struct table_column {
 
 /* An array of objects as a table; what a row does not have is shown as "-". */
 void table_print(FILE *to, const struct table_column *columns, const json_t *rows);
-/* What is not zero of the method "stats". */
+/* What is not zero of the method "stats.get". */
 void stats_print(FILE *to, const json_t *stats);
 
 #endif

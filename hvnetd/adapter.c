@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Adapters of virtual machines: the configuration, the device that QEMU attaches to, and the port on the switch.
+ *
+ *	no port --QEMU attaches, there is a switch--> port, policies, NIC created --driver up--> NIC connected
+ *	   ^                                                                 ^                      |
+ *	   |                                                                 +--driver down---------+
+ *	   +------QEMU gone, or taken off the switch: disconnected, deleted, port torn down---------+
+ *
+ * The device connects and disconnects its NIC by itself as its driver comes and goes (netvsp, e1000). All else follows from
+ * adapter_look(), which compares what is with what should be; it runs from the loop, never inside a device's own work.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,109 +21,9 @@
 #include "e1000/e1000.h"
 #include "hvnetd/hvnetd.h"
 #include "netvsp/netvsp.h"
+#include "vfio-user/vfio_user.h"
 #include "vmbus/vmbus.h"
 #include "vswitch/vswitch.h"
-
-void adapter_id(const struct adapter *a, char id[2 * HVNETD_NAME_BYTES])
-{
-	snprintf(id, 2 * HVNETD_NAME_BYTES, "%s/%s", a->vm->name, a->name);
-}
-
-static struct adapter *adapter_lookup(const struct vm *vm, const char *name)
-{
-	struct adapter *a;
-
-	TAILQ_FOREACH(a, &vm->adapters, link)
-		if (!strcmp(a->name, name))
-			return a;
-	return NULL;
-}
-
-struct adapter *adapter_find(struct hvnetd *d, const char *id, struct rpc_error *err)
-{
-	char have[2 * HVNETD_NAME_BYTES];
-	struct adapter *a;
-	struct vm *vm;
-
-	TAILQ_FOREACH(vm, &d->vms, link)
-		TAILQ_FOREACH(a, &vm->adapters, link) {
-			adapter_id(a, have);
-			if (!strcmp(have, id))
-				return a;
-		}
-	rpc_fail(err, RPC_NOT_FOUND, "id",
-		 "there is no adapter \"%s\"; `hvnetctl adapter show` lists them (an id is VM/NAME)", id);
-	return NULL;
-}
-
-/* The adapter that has this address, on whatever switch. */
-static const struct adapter *mac_owner(struct hvnetd *d, const uint8_t mac[6])
-{
-	const struct adapter *a;
-	const struct vm *vm;
-
-	TAILQ_FOREACH(vm, &d->vms, link)
-		TAILQ_FOREACH(a, &vm->adapters, link)
-			if (!memcmp(a->mac, mac, 6))
-				return a;
-	return NULL;
-}
-
-static int choose_mac(struct hvnetd *d, const struct adapter *a, const char *text, uint8_t mac[6],
-		      struct rpc_error *err)
-{
-	const struct adapter *owner;
-
-	if (text && !mac_parse(text, mac))
-		return rpc_fail(err, RPC_INVALID_PARAMS, "mac",
-				"\"%.40s\" is not the address of a station, like 02:68:76:01:02:03", text);
-	for (unsigned i = 0; !text; i++) {	/* ends: there are more addresses than adapters */
-		mac_from_names(d->host, a->vm->name, a->name, i, mac);
-		if (!mac_owner(d, mac))
-			return 0;
-	}
-	owner = mac_owner(d, mac);
-	if (owner)
-		return rpc_fail(err, RPC_IN_USE, "mac", "adapter %s/%s has the address %s already",
-				owner->vm->name, owner->name, text);
-	return 0;
-}
-
-static int choose_name(struct adapter *a, const char *name, struct rpc_error *err)
-{
-	if (!name) {
-		for (unsigned i = 0; i <= HVNETD_MAX_ADAPTERS; i++) {
-			snprintf(a->name, sizeof(a->name), "nic%u", i);
-			if (!adapter_lookup(a->vm, a->name))
-				return 0;
-		}
-		return rpc_fail(err, RPC_NO_RESOURCES, "name", "%s has no free adapter name", a->vm->name);
-	}
-	if (!name_is_plain(name))
-		return rpc_fail(err, RPC_INVALID_PARAMS, "name",
-				"an adapter's name has 1 to 63 letters, digits and . _ + -, no dot or dash first");
-	if (adapter_lookup(a->vm, name))
-		return rpc_fail(err, RPC_IN_USE, "name", "%s has an adapter %s already", a->vm->name, name);
-	strcpy(a->name, name);
-	return 0;
-}
-
-/* A port for the adapter on sw, named after it as far as a port's name goes. */
-static int make_port(const struct adapter *a, struct hvnetd_switch *sw, struct vswitch_port **out,
-		     struct rpc_error *err)
-{
-	char name[2 * HVNETD_NAME_BYTES];
-	int ret;
-
-	adapter_id(a, name);
-	name[VSWITCH_PORT_NAME_BYTES - 1] = '\0';
-	ret = vswitch_port_create(sw->sw, name, out);
-	if (ret == -EEXIST)
-		return rpc_fail(err, RPC_IN_USE, "switch", "switch \"%s\" has a port %s already", sw->name, name);
-	if (ret)
-		return rpc_fail(err, RPC_FAILED, "switch", "switch \"%s\": no port: %s", sw->name, strerror(-ret));
-	return 0;
-}
 
 const char *adapter_kind_name(enum adapter_kind kind)
 {
@@ -125,157 +36,489 @@ const char *adapter_kind_name(enum adapter_kind kind)
 	return "?";
 }
 
+enum adapter_kind adapter_kind_of(const struct object *o)
+{
+	const char *kind = object_string(o, "kind");
+
+	return kind && !strcmp(kind, "emulated") ? ADAPTER_EMULATED : ADAPTER_SYNTHETIC;
+}
+
 const char *adapter_socket(const struct adapter *a)
 {
-	return a->socket ? a->socket : a->vm->socket;
+	return a->socket ? a->socket : a->vm ? a->vm->socket : NULL;
 }
 
 bool adapter_counter(const struct adapter *a, unsigned n, const char **name, uint64_t *value)
 {
-	return a->chip ? e1000_counter(a->chip, n, name, value) : netvsp_counter(a->nic, n, name, value);
+	if (a->chip)
+		return e1000_counter(a->chip, n, name, value);
+	return a->nic && netvsp_counter(a->nic, n, name, value);
 }
 
-static int make_synthetic(struct hvnetd *d, struct adapter *a, const char *id)
+bool adapter_is_attached(const struct adapter *a)
 {
-	struct netvsp_desc desc = { .name = id, .max_mtu = a->mtu };
-	int ret;
+	struct e1000_status st = { 0 };
 
-	memcpy(desc.mac, a->mac, 6);
-	guid_from_names(d->host, a->vm->name, a->name, desc.instance);
-	ret = netvsp_create(d->worker.loop, vmbus_bridge_bus(a->vm->bridge), a->port, &desc, &a->nic);
-	if (ret)
-		a->nic = NULL;
-	return ret;
-}
-
-/* Names have no colon, so no VM's socket has such a name. */
-static int make_emulated(struct hvnetd *d, struct adapter *a, const char *id, enum e1000_model model)
-{
-	struct e1000_desc desc = { .name = id };
-	int ret;
-
-	if (asprintf(&a->socket, "%s:%s", a->vm->socket, a->name) < 0) {
-		a->socket = NULL;
-		return -ENOMEM;
+	if (a->chip) {
+		e1000_status(a->chip, &st);
+		return st.attached;
 	}
-	if (strlen(a->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return -ENAMETOOLONG;
-	desc.socket_path = a->socket;
-	desc.model = model;
-	memcpy(desc.mac, a->mac, 6);
-	ret = e1000_create(d->worker.loop, a->port, &desc, &a->chip);
-	if (ret)
-		a->chip = NULL;
-	return ret;
+	return a->nic && a->vm && a->vm->bridge && vmbus_bridge_attached(a->vm->bridge);
 }
 
-static int make_nic(struct hvnetd *d, struct adapter *a, enum e1000_model model, struct rpc_error *err)
+bool adapter_driver_up(const struct adapter *a)
 {
-	char id[2 * HVNETD_NAME_BYTES];
-	int ret;
+	struct e1000_status chip = { 0 };
+	struct netvsp_status nic = { 0 };
 
-	adapter_id(a, id);
-	ret = a->kind == ADAPTER_EMULATED ? make_emulated(d, a, id, model) : make_synthetic(d, a, id);
-	if (!ret)
-		return 0;
-	if (ret == -ENAMETOOLONG)
-		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the socket's path %s is longer than the kernel takes; give "
-				"the adapter a shorter name", a->socket);
-	if (ret == -EADDRINUSE)
-		return rpc_fail(err, RPC_IN_USE, "mac", "another port of switch \"%s\" has this MAC address%s%s",
-				a->sw->name, a->socket ? ", or somebody else serves " : "", a->socket ? a->socket : "");
-	return rpc_fail(err, RPC_FAILED, "adapter", "adapter %s: %s", id, strerror(-ret));
-}
-
-static void adapter_free(struct adapter *a)
-{
-	netvsp_destroy(a->nic);
-	e1000_destroy(a->chip);
-	vswitch_port_destroy(a->port);
-	free(a->socket);
-	free(a);
-}
-
-int adapter_add(struct hvnetd *d, const struct adapter_desc *desc, struct adapter **out, struct rpc_error *err)
-{
-	char mac[HVNETD_MAC_TEXT_BYTES];
-	struct adapter *a;
-
-	if (desc->vm->num_adapters == HVNETD_MAX_ADAPTERS)
-		return rpc_fail(err, RPC_NO_RESOURCES, "vm", "%s has %d adapters, the limit", desc->vm->name,
-				HVNETD_MAX_ADAPTERS);
-	a = calloc(1, sizeof(*a));
-	if (!a)
-		return rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
-	a->vm = desc->vm;
-	a->sw = desc->sw;
-	a->kind = desc->kind;
-	a->mtu = desc->mtu;
-	a->link_up = true;
-	if (choose_name(a, desc->name, err) || choose_mac(d, a, desc->mac, a->mac, err) ||
-	    make_port(a, a->sw, &a->port, err) || make_nic(d, a, desc->model, err)) {
-		adapter_free(a);
-		return -1;
+	if (a->chip) {
+		e1000_status(a->chip, &chip);
+		return chip.receiving || chip.transmitting;
 	}
-	TAILQ_INSERT_TAIL(&a->vm->adapters, a, link);
-	a->vm->num_adapters++;
-	mac_format(a->mac, mac);
-	hv_log(HV_LOG_INFO, "%s/%s: added, %s, %s, on switch \"%s\"", a->vm->name, a->name, adapter_kind_name(a->kind), mac,
-	       a->sw->name);
-	*out = a;
+	if (a->nic)
+		netvsp_status(a->nic, &nic);
+	return nic.open;
+}
+
+const char *adapter_nic_state(const struct adapter *a)
+{
+	struct vswitch_nic_info info;
+
+	if (!a->port || !vswitch_nic_info(a->port, 0, &info))
+		return "none";
+	switch ((enum vswitch_nic_state)info.state) {
+	case VSWITCH_NIC_CREATED:
+		return "created";
+	case VSWITCH_NIC_CONNECTED:
+		return "connected";
+	case VSWITCH_NIC_DISCONNECTED:
+		return "disconnected";
+	case VSWITCH_NIC_UNKNOWN:
+	case VSWITCH_NIC_DELETED:
+		break;
+	}
+	return "none";
+}
+
+/* ---- checks ---- */
+
+/* How many of the VM's are of this kind, and what else of the VM is wrong. */
+static int check_vm(struct object *o, struct rpc_error *err)
+{
+	const bool emulated = adapter_kind_of(o) == ADAPTER_EMULATED;
+	const struct object *other;
+	int n = 0;
+
+	if (!object_find(o->d, OBJECT_VM, object_string(o, "vm")))
+		return rpc_fail(err, RPC_NOT_FOUND, "vm", "there is no VM \"%s\"; `hvnetctl vm show` lists them",
+				object_string(o, "vm"));
+	OBJECT_FOREACH(other, o->d, OBJECT_ADAPTER)
+		n += !strcmp(object_string(other, "vm"), object_string(o, "vm")) &&
+		     (adapter_kind_of(other) == ADAPTER_EMULATED) == emulated;
+	if (n > (emulated ? HVNETD_MAX_EMULATED : HVNETD_MAX_SYNTHETIC))
+		return rpc_fail(err, RPC_NO_RESOURCES, "vm", "%s has %d %s adapters, the limit", object_string(o, "vm"), n - 1,
+				emulated ? "emulated" : "synthetic");
 	return 0;
 }
 
-void adapter_del(struct adapter *a)
+static int check_mac(struct object *o, struct rpc_error *err)
 {
-	hv_log(HV_LOG_INFO, "%s/%s: deleted", a->vm->name, a->name);
-	TAILQ_REMOVE(&a->vm->adapters, a, link);
-	a->vm->num_adapters--;
-	adapter_free(a);
+	const char *mac = object_string(o, "mac"), *owner;
+	uint8_t bytes[6];
+
+	if (!mac || !mac_parse(mac, bytes))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "mac", "the adapter needs an address like 02:68:76:01:02:03");
+	owner = json_string_value(json_object_get(o->d->objects.macs, mac));
+	if (owner && strcmp(owner, o->key) != 0) {
+		rpc_fail(err, RPC_IN_USE, "mac", "adapter %s has the address %s already", owner, mac);
+		return rpc_detail(err, "by", "adapter %s", owner);
+	}
+	return 0;
 }
+
+static int check_kind(struct object *o, struct rpc_error *err)
+{
+	if (object_string(o, "model") && adapter_kind_of(o) != ADAPTER_EMULATED)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "model", "\"model\" is for emulated adapters");
+	if (json_object_get(o->config, "mtu") && adapter_kind_of(o) == ADAPTER_EMULATED)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "mtu", "\"mtu\" is for synthetic adapters; an emulated one takes what "
+				"the guest's driver sets, up to 16110");
+	return 0;
+}
+
+static int check_place(struct object *o, struct rpc_error *err)
+{
+	const char *sw = object_string(o, "switch"), *port = object_string(o, "port");
+	const struct object *other;
+
+	if (port) {
+		if (!object_find(o->d, OBJECT_PORT, port))
+			return rpc_fail(err, RPC_NOT_FOUND, "port", "there is no port \"%s\" made with port.create", port);
+		OBJECT_FOREACH(other, o->d, OBJECT_ADAPTER)
+			if (other != o && object_string(other, "port") && !strcmp(object_string(other, "port"), port)) {
+				rpc_fail(err, RPC_IN_USE, "port", "adapter %s is on port %s already", other->key, port);
+				return rpc_detail(err, "by", "adapter %s", other->key);
+			}
+		if (!sw || strncmp(port, sw, strlen(sw)) != 0 || port[strlen(sw)] != '/')
+			return rpc_fail(err, RPC_INVALID_PARAMS, "switch", "port %s is on another switch", port);
+	}
+	if (sw && !object_find(o->d, OBJECT_SWITCH, sw))
+		return rpc_fail(err, RPC_NOT_FOUND, "switch", "there is no switch \"%s\"; `hvnetctl switch show` lists them", sw);
+	return 0;
+}
+
+int adapter_check(struct object *o, struct rpc_error *err)
+{
+	if (!o->config)
+		return 0;
+	if (!name_is_plain(object_string(o, "name")))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "name",
+				"an adapter's name has 1 to 63 letters, digits and . _ + -, no dot or dash first");
+	return check_vm(o, err) || check_kind(o, err) || check_mac(o, err) || check_place(o, err) ||
+	       policy_check(o->d, o->config, false, err) ? -1 : 0;
+}
+
+/* ---- the port ---- */
 
 static int set_port(struct adapter *a, struct vswitch_port *port)
 {
 	return a->chip ? e1000_set_port(a->chip, port) : netvsp_set_port(a->nic, port);
 }
 
-static void set_link(struct adapter *a, bool up)
+static bool link_is_up(const struct adapter *a)
 {
-	if (a->chip)
-		e1000_set_link(a->chip, up);
-	else
-		netvsp_set_link(a->nic, up);
+	const char *link = json_string_value(json_object_get(a->settings, "link"));
+
+	return !link || strcmp(link, "down") != 0;
 }
 
-int adapter_move(struct adapter *a, struct hvnetd_switch *sw, struct rpc_error *err)
+static void set_link(struct adapter *a)
 {
-	struct vswitch_port *port = NULL;
+	if (a->chip)
+		e1000_set_link(a->chip, link_is_up(a));
+	else
+		netvsp_set_link(a->nic, link_is_up(a));
+}
+
+void adapter_leave_port(struct adapter *a)
+{
+	if (!a->port)
+		return;
+	event_nic(a->o.d, a->sw->o.key, a->port, "deleted");
+	if (set_port(a, NULL))
+		hv_log(HV_LOG_ERROR, "%s: stays on its port", a->o.key);
+	if (a->fixed) {
+		a->fixed->user = NULL;
+	} else {
+		event_port(a->o.d, a->sw->o.key, a->port, "deleted");
+		vswitch_port_destroy(a->port);
+	}
+	a->port = NULL;
+	a->fixed = NULL;
+	a->sw = NULL;
+}
+
+/* A port for the adapter, named after it as far as a port's name goes, with its policies; or that of port.create. */
+static int make_port(struct adapter *a, struct rpc_error *err)
+{
+	char name[OBJECT_KEY_BYTES];
+	struct vswitch_port_config config = {
+		.name = name, .friendly_name = a->o.key,
+		.type = a->kind == ADAPTER_EMULATED ? VSWITCH_PORT_EMULATED : VSWITCH_PORT_SYNTHETIC,
+	};
 	int ret;
 
-	if (a->sw == sw)
-		return 0;
-	if (sw && make_port(a, sw, &port, err))
-		return -1;
-	ret = set_port(a, port);
+	snprintf(name, sizeof(name), "%s", a->o.key);
+	name[VSWITCH_PORT_NAME_BYTES - 1] = '\0';
+	ret = vswitch_port_create_as(a->sw->sw, &config, &a->port);
 	if (ret) {
-		vswitch_port_destroy(port);
-		return rpc_fail(err, ret == -EADDRINUSE ? RPC_IN_USE : RPC_FAILED, "switch",
-				"%s/%s stays where it is: %s", a->vm->name, a->name, strerror(-ret));
+		a->port = NULL;
+		return ret == -ECANCELED ? refused_by_extension(a->sw->sw, "port", err) :
+					   rpc_fail(err, ret == -EEXIST ? RPC_IN_USE : RPC_FAILED, "switch",
+						    "switch \"%s\": no port %s: %s", a->sw->o.key, name, strerror(-ret));
 	}
+	if (!policy_apply(a->port, a->settings, NULL, false, err))
+		return 0;
 	vswitch_port_destroy(a->port);
-	a->port = port;
-	a->sw = sw;
-	set_link(a, a->link_up);
-	hv_log(HV_LOG_INFO, "%s/%s: now on %s%s", a->vm->name, a->name, sw ? "switch " : "no switch",
-	       sw ? sw->name : "");
+	a->port = NULL;
+	return -1;
+}
+
+static int find_place(struct adapter *a, struct rpc_error *err)
+{
+	const char *name = json_string_value(json_object_get(a->settings, "switch"));
+	const char *port = json_string_value(json_object_get(a->settings, "port"));
+	struct object *sw = object_find(a->o.d, OBJECT_SWITCH, name), *fixed = port ? object_find(a->o.d, OBJECT_PORT, port) : NULL;
+
+	if (!sw || !switch_of(sw) || (port && (!fixed || !port_of(fixed))))
+		return rpc_fail(err, RPC_STATE, "switch", "%s %s is not there", port ? "port" : "switch", port ? port : name);
+	a->sw = hv_container_of(sw, struct hvnetd_switch, o);
+	if (fixed) {
+		a->fixed = hv_container_of(fixed, struct fixed_port, o);
+		a->fixed->user = a;
+		a->port = a->fixed->port;
+		return 0;
+	}
+	return make_port(a, err);
+}
+
+static int take_port(struct adapter *a, struct rpc_error *err)
+{
+	int ret;
+
+	if (find_place(a, err)) {
+		a->sw = NULL;
+		return -1;
+	}
+	event_port(a->o.d, a->sw->o.key, a->port, "created");
+	ret = set_port(a, a->port);
+	if (ret) {
+		rpc_fail(err, ret == -EADDRINUSE ? RPC_IN_USE : RPC_FAILED, "switch", "adapter %s cannot be on switch \"%s\": %s",
+			 a->o.key, a->sw->o.key, ret == -EADDRINUSE ? "its address is on another port" : strerror(-ret));
+		if (ret == -ECANCELED)
+			refused_by_extension(a->sw->sw, "nic", err);
+		adapter_leave_port(a);
+		return -1;
+	}
+	set_link(a);
+	event_nic(a->o.d, a->sw->o.key, a->port, adapter_nic_state(a));
+	hv_log(HV_LOG_INFO, "%s: on switch \"%s\", port %" PRIu32, a->o.key, a->sw->o.key, vswitch_port_id(a->port));
 	return 0;
 }
 
-void adapter_set_link(struct adapter *a, bool up)
+/* What there should be, from what is. */
+static int look(struct adapter *a, struct rpc_error *err)
 {
-	if (a->link_up == up)
-		return;
-	a->link_up = up;
-	set_link(a, up);
-	hv_log(HV_LOG_INFO, "%s/%s: link %s", a->vm->name, a->name, up ? "up" : "down");
+	const bool wanted = a->settings && (a->nic || a->chip) && json_object_get(a->settings, "switch") && adapter_is_attached(a);
+
+	a->attached = adapter_is_attached(a);
+	a->why[0] = '\0';
+	if (wanted == (a->port != NULL))
+		return 0;
+	if (!wanted) {
+		adapter_leave_port(a);
+		return 0;
+	}
+	if (!take_port(a, err))
+		return 0;
+	snprintf(a->why, sizeof(a->why), "%.120s", err->message);
+	hv_log(HV_LOG_WARNING, "%s: has no port: %s", a->o.key, err->message);
+	return -1;
+}
+
+static void on_look(struct hv_timer *t)
+{
+	struct adapter *a = hv_container_of(t, struct adapter, look);
+	struct rpc_error err = { 0 };
+
+	(void)look(a, &err);	/* said there */
+	if (a->port && strcmp(a->nic_state, adapter_nic_state(a)) != 0) {
+		a->nic_state = adapter_nic_state(a);
+		event_nic(a->o.d, a->sw->o.key, a->port, a->nic_state);
+	}
+}
+
+void adapter_look_soon(struct adapter *a)
+{
+	if (hv_timer_arm(a->o.d->worker.loop, &a->look, 0))
+		hv_log(HV_LOG_ERROR, "%s: out of memory, its port may be out of date", a->o.key);
+}
+
+static void chip_changed(void *cookie)
+{
+	adapter_look_soon(cookie);
+}
+
+void vm_changed(void *cookie)
+{
+	struct vm *vm = cookie;
+	struct object *o;
+
+	OBJECT_FOREACH(o, vm->o.d, OBJECT_ADAPTER) {
+		struct adapter *a = hv_container_of(o, struct adapter, o);
+
+		if (a->vm == vm && a->nic)
+			adapter_look_soon(a);
+	}
+}
+
+/* ---- the device ---- */
+
+void adapter_init(struct object *o)
+{
+	struct adapter *a = hv_container_of(o, struct adapter, o);
+
+	a->look.fire = on_look;
+	a->nic_state = "none";
+}
+
+static int make_synthetic(struct adapter *a)
+{
+	struct netvsp_desc desc = {
+		.name = a->o.key, .max_mtu = (uint32_t)json_integer_value(json_object_get(a->settings, "mtu")),
+	};
+	int ret;
+
+	memcpy(desc.mac, a->mac, 6);
+	guid_from_names(a->o.d->host, a->vm->o.key, object_string(&a->o, "name"), desc.instance);
+	ret = netvsp_create(a->o.d->worker.loop, vmbus_bridge_bus(a->vm->bridge), NULL, &desc, &a->nic);
+	if (ret)
+		a->nic = NULL;
+	return ret;
+}
+
+/* Names have no colon, so no VM's socket has such a name. */
+static int make_emulated(struct adapter *a)
+{
+	struct e1000_desc desc = { .name = a->o.key };
+	const char *model = object_string(&a->o, "model");
+	int ret;
+
+	if (asprintf(&a->socket, "%s:%s", a->vm->socket, object_string(&a->o, "name")) < 0) {
+		a->socket = NULL;
+		return -ENOMEM;
+	}
+	if (strlen(a->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return -ENAMETOOLONG;
+	if (model && !e1000_model_parse(model, &desc.model))
+		return -EINVAL;
+	desc.socket_path = a->socket;
+	memcpy(desc.mac, a->mac, 6);
+	ret = e1000_create(a->o.d->worker.loop, NULL, &desc, &a->chip);
+	if (ret)
+		a->chip = NULL;
+	else
+		vfu_dev_watch(e1000_function(a->chip), chip_changed, a);
+	return ret;
+}
+
+static void unmake(struct adapter *a)
+{
+	hv_timer_cancel(&a->look);
+	adapter_leave_port(a);
+	if (a->chip)
+		vfu_dev_watch(e1000_function(a->chip), NULL, NULL);
+	netvsp_destroy(a->nic);
+	e1000_destroy(a->chip);
+	free(a->socket);
+	json_decref(a->settings);
+	a->nic = NULL;
+	a->chip = NULL;
+	a->socket = NULL;
+	a->settings = NULL;
+	a->vm = NULL;
+}
+
+static int make_device(struct adapter *a, struct rpc_error *err)
+{
+	struct object *vm = object_find(a->o.d, OBJECT_VM, object_string(&a->o, "vm"));
+	int ret;
+
+	if (!vm || !hv_container_of(vm, struct vm, o)->bridge)
+		return rpc_fail(err, RPC_STATE, "vm", "VM %s is not there", object_string(&a->o, "vm"));
+	a->vm = hv_container_of(vm, struct vm, o);
+	a->kind = adapter_kind_of(&a->o);
+	a->settings = json_incref(a->o.config);
+	if (!mac_parse(object_string(&a->o, "mac"), a->mac))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "mac", "no address");
+	ret = a->kind == ADAPTER_EMULATED ? make_emulated(a) : make_synthetic(a);
+	if (!ret)
+		return 0;
+	if (ret == -ENAMETOOLONG)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the socket's path %s is longer than the kernel takes; give "
+				"the adapter a shorter name", a->socket);
+	if (ret == -EADDRINUSE)
+		return rpc_fail(err, RPC_IN_USE, "adapter", "somebody else serves %s", a->socket ? a->socket : a->o.key);
+	return rpc_fail(err, RPC_FAILED, "adapter", "adapter %s: %s", a->o.key, strerror(-ret));
+}
+
+static int make(struct adapter *a, struct rpc_error *err)
+{
+	if (make_device(a, err) || look(a, err)) {
+		unmake(a);
+		return -1;
+	}
+	set_link(a);
+	hv_log(HV_LOG_INFO, "%s: added, %s, %s", a->o.key, adapter_kind_name(a->kind), object_string(&a->o, "mac"));
+	return 0;
+}
+
+static const char *const what_makes_it[] = { "kind", "mac", "mtu", "model", NULL };
+static const char *const where_it_is[] = { "switch", "port", NULL };
+
+static bool differs(const json_t *a, const json_t *b, const char *const *members)
+{
+	for (; *members; members++) {
+		json_t *x = json_object_get(a, *members), *y = json_object_get(b, *members);
+
+		if (x != y && (!x || !y || !json_equal(x, y)))
+			return true;
+	}
+	return false;
+}
+
+static void set_settings(struct adapter *a, json_t *config)
+{
+	json_incref(config);
+	json_decref(a->settings);
+	a->settings = config;
+}
+
+/* To another place, or with other policies in the same one. The guest sees the link go down and up, or nothing. */
+static int change(struct adapter *a, struct rpc_error *err)
+{
+	json_t *before = a->settings;
+	struct rpc_error other = { 0 };
+	const bool moved = differs(a->o.config, before, where_it_is);
+	int ret;
+
+	if (!moved && a->port && !a->fixed && policy_apply(a->port, a->o.config, before, false, err))
+		return -1;
+	json_incref(before);
+	set_settings(a, a->o.config);
+	if (moved)
+		adapter_leave_port(a);
+	ret = look(a, err);
+	if (ret) {
+		set_settings(a, before);
+		(void)look(a, &other);	/* said there */
+	}
+	json_decref(before);
+	if (a->nic || a->chip)
+		set_link(a);
+	return ret;
+}
+
+/* Another address or model is another device: not while somebody has it. */
+static int remake(struct adapter *a, struct rpc_error *err)
+{
+	json_t *wanted = a->o.config;
+
+	if (adapter_is_attached(a) && !(a->nic && !adapter_driver_up(a))) {
+		rpc_fail(err, RPC_STATE, "adapter", "adapter %s is in use by its guest; stop it first", a->o.key);
+		return rpc_detail(err, "state", "attached");
+	}
+	unmake(a);
+	if (!make(a, err))
+		return 0;
+	a->o.config = a->o.real;	/* for the time of the call */
+	if (make(a, &(struct rpc_error){ 0 }))
+		hv_log(HV_LOG_ERROR, "%s: cannot be put back", a->o.key);
+	a->o.config = wanted;
+	return -1;
+}
+
+int adapter_realize(struct object *o, struct rpc_error *err)
+{
+	struct adapter *a = hv_container_of(o, struct adapter, o);
+
+	if (!o->config) {
+		if (a->vm)
+			hv_log(HV_LOG_INFO, "%s: deleted", o->key);
+		unmake(a);
+		return 0;
+	}
+	if (!a->nic && !a->chip)
+		return make(a, err);
+	return differs(o->config, a->settings, what_makes_it) ? remake(a, err) : change(a, err);
 }

@@ -66,7 +66,7 @@ extern const char *const api_policy_kinds[];
 /* Fields that the configuration has in common with parameters. */
 extern const struct field api_switch_config[], api_uplink_config[], api_hostnic_config[], api_port_config[], api_vm_config[],
 	api_adapter_config[], api_team_config[], api_policy[], api_acl_entry[], api_vlan[], api_bandwidth[], api_monitor[],
-	api_remote[];
+	api_remote[], api_fdb_entry[];
 extern const struct field api_config[];		/* the document of config.show and config.apply */
 
 struct rpc_group {

@@ -35,6 +35,7 @@ const struct field api_adapter_config[] = {
 	F_REFERENCE("port", MAY, "the port of port.create that it is on, SWITCH/PORT"),
 	F_OBJECT("policy", MAY, api_policy, "policies of its port"),
 	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
+	F_OBJECTS("fdb", MAY, 1024, api_fdb_entry, "addresses that stay behind its port"),
 	FIELD_END
 };
 

@@ -92,12 +92,19 @@ const struct field api_acl_entry[] = {
 	FIELD_END
 };
 
+const struct field api_fdb_entry[] = {
+	F_MAC("mac", NEED, "the address"),
+	F_INT("vlan", MAY, 0, 4094, "its VLAN"),
+	FIELD_END
+};
+
 const struct field api_port_config[] = {
 	SWITCH,
 	F_NAME("name", NEED, "unique name in the switch"),
 	F_STRING("friendly", MAY, 1, 255, "friendly name"),
 	F_OBJECT("policy", MAY, api_policy, "policies"),
 	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL"),
+	F_OBJECTS("fdb", MAY, 1024, api_fdb_entry, "addresses that stay behind it"),
 	FIELD_END
 };
 
@@ -194,6 +201,7 @@ static const struct field port_result[] = {
 	F_STRING("mac", MAY, 17, 17, "current address of the NIC"),
 	F_ENUM("link", NEED, link_states, "whether frames flow"),
 	F_STRING("uplink", MAY, 1, 16, "kind of the uplink that it is"),
+	F_NAME("uplink_name", MAY, "name of that uplink"),
 	F_BOOL("static", NEED, "made with port.create: stays without a NIC"),
 	F_COUNT("in_frames", NEED, "frames from its NIC"),
 	F_COUNT("in_bytes", NEED, "their bytes"),
@@ -262,6 +270,6 @@ const struct rpc_method api_port_methods[] = {
 	{ "fdb.list", "where a switch sends which address", 0, fdb_list_params, fdb_result, method_fdb_list },
 	{ "fdb.add", "an address that stays", RPC_CHANGES, fdb_entry_params, nothing, method_fdb_add },
 	{ "fdb.del", "forget an address", RPC_CHANGES, fdb_entry_params, nothing, method_fdb_del },
-	{ "fdb.flush", "forget what was learned", RPC_CHANGES, fdb_flush_params, nothing, method_fdb_flush },
+	{ "fdb.flush", "forget what was learned", RPC_ACTS, fdb_flush_params, nothing, method_fdb_flush },
 };
 const size_t api_num_port_methods = sizeof(api_port_methods) / sizeof(api_port_methods[0]);

@@ -59,7 +59,7 @@ const struct field api_team_config[] = {
 
 const struct field api_switch_config[] = {
 	F_NAME("name", NEED, "unique name"),
-	F_STRING("id", NEED, 36, 36, "unique id, a GUID"),
+	F_STRING("id", MAY, 36, 36, "unique id, a GUID; made unless given"),
 	F_ENUM("type", MAY, api_switch_types, "private: it stays without host NIC and uplink"),
 	SWITCH_SETTINGS,
 	F_ENUM("bandwidth_mode", MAY, bandwidth_modes, "what minimum bandwidth is counted in; fixed at creation"),
@@ -77,6 +77,7 @@ const struct field api_uplink_config[] = {
 	F_OBJECT("team", MAY, api_team_config, "how several members act as one"),
 	F_OBJECT("policy", MAY, api_policy, "policies of its port; without it all VLANs pass"),
 	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
+	F_OBJECTS("fdb", MAY, 1024, api_fdb_entry, "addresses that stay behind its port"),
 	FIELD_END
 };
 
@@ -88,6 +89,7 @@ const struct field api_hostnic_config[] = {
 	INTERFACE("shares", MAY, "uplink of the switch whose addresses and routes it has taken over"),
 	F_OBJECT("policy", MAY, api_policy, "policies of its port"),
 	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
+	F_OBJECTS("fdb", MAY, 1024, api_fdb_entry, "addresses that stay behind its port"),
 	FIELD_END
 };
 
@@ -244,6 +246,7 @@ static const struct field hostnic_result[] = {
 	F_NAME("name", NEED, "name of its port"),
 	INTERFACE("interface", NEED, "the interface that the host sees"),
 	F_STRING("mac", MAY, 17, 17, "its address"),
+	INTERFACE("shares", MAY, "uplink whose addresses and routes it has taken over"),
 	F_ENUM("state", NEED, link_states, "whether it works"),
 	F_STRING("why", MAY, 0, 255, "why it is down"),
 	F_INT("port", MAY, 0, UINT32_MAX, "number of its port while it is up"),
@@ -267,7 +270,12 @@ static const struct field interfaces_result[] = {
 	FIELD_END
 };
 
-static const struct field job_started[] = { F_STRING("job", NEED, 1, 64, "the job; see job.get"), FIELD_END };
+static const struct field bind_result[] = {
+	F_STRING("job", MAY, 1, 64, "the job, of kind packet; see job.get"),
+	F_OBJECT("uplink", MAY, uplink_result, "the uplink, of other kinds"),
+	FIELD_END
+};
+static const struct field unbind_result[] = { F_STRING("job", MAY, 1, 64, "the job, of kind packet; see job.get"), FIELD_END };
 static const struct field nothing[] = { FIELD_END };
 
 const struct rpc_method api_switch_methods[] = {
@@ -276,8 +284,8 @@ const struct rpc_method api_switch_methods[] = {
 	{ "switch.list", "the switches", 0, maybe_switch_params, switches_result, method_switch_list },
 	{ "switch.get", "one switch", 0, switch_params, switch_result, method_switch_get },
 	{ "switch.set", "change a switch", RPC_CHANGES, switch_set_params, switch_result, method_switch_set },
-	{ "uplink.bind", "give a switch an uplink", RPC_CHANGES, uplink_bind_params, job_started, method_uplink_bind },
-	{ "uplink.unbind", "take it away", RPC_CHANGES, uplink_unbind_params, job_started, method_uplink_unbind },
+	{ "uplink.bind", "give a switch an uplink", RPC_CHANGES, uplink_bind_params, bind_result, method_uplink_bind },
+	{ "uplink.unbind", "take it away", RPC_CHANGES, uplink_unbind_params, unbind_result, method_uplink_unbind },
 	{ "uplink.list", "the uplinks", 0, maybe_switch_params, uplinks_result, method_uplink_list },
 	{ "hostnic.add", "give the host a NIC on a switch", RPC_CHANGES, hostnic_add_params, hostnic_result, method_hostnic_add },
 	{ "hostnic.del", "take it away", RPC_CHANGES, hostnic_params, nothing, method_hostnic_del },

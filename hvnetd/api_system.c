@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the API: extensions, capture, counters, jobs, events, configuration, topology, transactions. */
 #include "hvnetd/api.h"
+#include "hvnetd/capture.h"
 #include "hvnetd/methods.h"
 
 static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
-static const char *const capture_points[] = { "ingress", "accepted", "egress", "dropped", NULL };
-static const char *const capture_directions[] = { "in", "out", "both", NULL };
 static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
 static const char *const actions[] = { "add", "change", "delete", NULL };
 static const char *const object_kinds[] = { "switch", "uplink", "hostnic", "port", "vm", "adapter", NULL };
@@ -51,17 +50,16 @@ static const struct field extension_order_params[] = {
 	FIELD_END
 };
 static const struct field capture_start_params[] = {
-	SWITCH,
-	F_REFERENCE("port", MAY, "this port only: SWITCH/PORT or VM/NAME; later ones of its name, too"),
-	F_ENUMS("points", MAY, capture_points, "where in the pipeline; ingress, egress and dropped unless given"),
-	F_ENUM("direction", MAY, capture_directions, "from the port's NIC (in), to it (out), or both, the default"),
+	F_REFERENCE("switch", MAY, "the switch; may be left out if the port, or that there is only one, tells it"),
+	F_STRING("port", MAY, 1, HVNETD_NAME_BYTES - 1, "name of a port, also of one that comes later; all unless given"),
+	F_STRING("points", MAY, 1, 64, "where in the pipeline, by commas: ingress, accepted, egress, dropped; ingress,egress unless "
+		 "given"),
+	F_STRING("direction", MAY, 1, 8, "from the port's NIC (in), to it (out), or both, the default"),
 	F_INT("vlan", MAY, 0, 4094, "only frames in this VLAN; 0: only those in none"),
-	F_INT("snaplen", MAY, 14, 262144, "bytes of each frame; all unless given"),
-	F_INT("max_frames", MAY, 1, INT64_MAX, "it ends after so many"),
-	F_INTS("filter", MAY, 8192, 0, UINT32_MAX, "program of the Berkeley packet filter, for Ethernet: code, jt, jf and k of each "
-	       "instruction in one list; as pcap_compile(3) makes it"),
-	F_INT("ring_bytes", MAY, 1 << 20, 1 << 28, "size of the ring: a power of two; 4 MiB unless given"),
-	F_STRING("application", MAY, 1, 63, "who captures, for the file's header"),
+	F_INT("snaplen", MAY, 1, 262144, "bytes of each frame; all unless given"),
+	F_STRING("filter", MAY, 1, 49152, "program of the Berkeley packet filter as tcpdump -ddd prints it, with commas for newlines"),
+	F_INT("count", MAY, 1, INT64_MAX, "it ends after so many frames"),
+	F_INT("buffer_bytes", MAY, 1, CAPTURE_BUFFER_MAX, "size of the ring, rounded up to a power of two; 8 MiB unless given"),
 	FIELD_END
 };
 static const struct field capture_params[] = { F_STRING("capture", NEED, 1, 64, "the capture"), FIELD_END };
@@ -135,18 +133,21 @@ static const struct field extensions_result[] = {
 static const struct field capture_result[] = {
 	F_STRING("capture", NEED, 1, 64, "the capture"),
 	F_NAME("switch", NEED, "the switch"),
-	F_STRING("port", MAY, 1, 2 * HVNETD_NAME_BYTES, "the port"),
-	F_COUNT("ring_bytes", NEED, "bytes of data of the ring"),
+	F_STRING("port", MAY, 1, HVNETD_NAME_BYTES - 1, "the port"),
+	F_COUNT("pid", NEED, "process that captures"),
 	F_COUNT("seen", NEED, "frames at its points"),
-	F_COUNT("captured", NEED, "frames in the stream"),
-	F_COUNT("dropped", NEED, "frames that found no room in the ring"),
+	F_COUNT("frames", NEED, "frames in the stream"),
+	F_COUNT("bytes", NEED, "their bytes, as captured"),
+	F_COUNT("lost", NEED, "frames that found no room in the ring"),
 	F_BOOL("ended", NEED, "whether it has ended by itself"),
 	FIELD_END
 };
 static const struct field captures_result[] = { PAGE_RESULT("captures", capture_result, "the captures"), FIELD_END };
 static const struct field stats_row[] = {
-	F_STRING("kind", NEED, 1, 16, "port, adapter, vm or switch"),
+	F_STRING("kind", NEED, 1, 16, "switch, port, vm or adapter"),
 	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "which"),
+	F_NAME("switch", MAY, "of a port: its switch"),
+	F_INT("id", MAY, 0, UINT32_MAX, "of a port: its number"),
 	F_COUNTERS("counters", NEED, "every counter, those that are zero included"),
 	FIELD_END
 };
@@ -158,7 +159,7 @@ static const struct field stats_result[] = {
 };
 static const struct field audit_row[] = {
 	F_NAME("switch", NEED, "the switch"),
-	F_NAME("port", MAY, "the port; absent: the sum of the switch"),
+	F_NAME("port", MAY, "the port; absent: what extensions originated"),
 	F_BOOL("balanced", NEED, "whether in = out + dropped + in flight"),
 	F_COUNTERS("in", NEED, "what came from the NIC, and where it went"),
 	F_COUNTERS("out", NEED, "what was for the NIC, and what became of it"),
@@ -210,13 +211,13 @@ static const struct field node_fields[] = {
 static const struct field edge_fields[] = {
 	F_STRING("from", NEED, 1, 255, "antecedent"),
 	F_STRING("to", NEED, 1, 255, "dependent"),
-	F_STRING("class", NEED, 1, 64, "the association, as HostedAccessPoint"),
+	F_STRING("association", NEED, 1, 64, "its class, as HostedAccessPoint"),
 	FIELD_END
 };
 static const struct field topology_result[] = {
 	F_OBJECTS("nodes", NEED, 16384, node_fields, "objects"),
 	F_OBJECTS("edges", NEED, 65536, edge_fields, "associations"),
-	F_COUNT("total", NEED, "switches, hosts' NICs and adapters that there are"),
+	F_COUNT("total", NEED, "ports and adapters that there are: a page has some of them, and all switches"),
 	F_COUNT("next_offset", MAY, "where the next page begins"),
 	FIELD_END
 };
@@ -239,15 +240,15 @@ static const struct field version_result[] = {
 const struct rpc_method api_system_methods[] = {
 	{ "extension.list", "extensions that are installed, or those of a switch", 0, extension_list_params, extensions_result,
 	  method_extension_list },
-	{ "extension.enable", "put an extension on a switch, and let it take part", RPC_CHANGES, extension_enable_params, extension_result,
-	  method_extension_enable },
+	{ "extension.enable", "put an extension on a switch, and let it take part", RPC_CHANGES, extension_enable_params,
+	  extensions_result, method_extension_enable },
 	{ "extension.disable", "no longer; it keeps its place", RPC_CHANGES, extension_params, nothing, method_extension_disable },
 	{ "extension.remove", "take it off the switch", RPC_CHANGES, extension_params, nothing, method_extension_remove },
 	{ "extension.order", "their order in the stack", RPC_CHANGES, extension_order_params, extensions_result,
 	  method_extension_order },
 	{ "extension.status", "counters of a switch's extensions", 0, switch_params, extensions_result, method_extension_status },
-	{ "capture.start", "capture frames into a ring of pcapng blocks, shared with this connection", RPC_ACTS, capture_start_params, capture_result,
-	  method_capture_start },
+	{ "capture.start", "capture frames into a ring of pcapng blocks, shared with this connection", RPC_ACTS, capture_start_params,
+	  capture_result, method_capture_start },
 	{ "capture.stop", "end a capture", RPC_ACTS, capture_params, capture_result, method_capture_stop },
 	{ "capture.list", "captures that run", 0, page_params, captures_result, method_capture_list },
 	{ "stats.get", "every counter", 0, stats_params, stats_result, method_stats_get },
@@ -264,7 +265,7 @@ const struct rpc_method api_system_methods[] = {
 	{ "topology", "objects and associations of the Virtual Networking Profile", 0, topology_params, topology_result,
 	  method_topology },
 	{ "transaction", "several changes, all or none", RPC_CHANGES | RPC_OUTER, transaction_params, transaction_result,
-	  method_transaction },
+	  NULL },	/* change.c runs it */
 	{ "version", "the daemon's version", 0, no_params, version_result, method_version },
 };
 const size_t api_num_system_methods = sizeof(api_system_methods) / sizeof(api_system_methods[0]);

@@ -188,14 +188,18 @@ static bool has_port(const struct hvnetd_switch *sw, const char *name)
 /* Of all switches the one with such a port, or without a port the only one. */
 static struct hvnetd_switch *guess_switch(struct hvnetd *d, const char *port, struct rpc_error *err)
 {
-	struct hvnetd_switch *sw, *found = NULL;
+	struct hvnetd_switch *found = NULL;
+	struct object *o;
 	unsigned n = 0;
 
-	TAILQ_FOREACH(sw, &d->switches, link)
-		if (!port || has_port(sw, port)) {
+	OBJECT_FOREACH(o, d, OBJECT_SWITCH) {
+		struct hvnetd_switch *sw = hv_container_of(o, struct hvnetd_switch, o);
+
+		if (sw->sw && (!port || has_port(sw, port))) {
 			found = sw;
 			n++;
 		}
+	}
 	if (n == 1)
 		return found;
 	if (port)
@@ -212,10 +216,12 @@ static struct hvnetd_switch *find_switch(struct rpc_call *call, const char *port
 {
 	const char *name = rpc_string(call, "switch");
 	struct hvnetd_switch *sw;
+	struct object *o;
 
 	if (!name)
 		return guess_switch(call->opaque, port, &call->err);
-	sw = hvnetd_switch_find(call->opaque, name, &call->err);
+	o = switch_find(call->opaque, name, &call->err);
+	sw = o && switch_of(o) ? hv_container_of(o, struct hvnetd_switch, o) : NULL;
 	if (!sw || !port || has_port(sw, port))
 		return sw;
 	rpc_fail(&call->err, RPC_NOT_FOUND, "port", "switch \"%s\" has no port %s; `hvnetctl port show` lists them", name, port);
@@ -319,9 +325,9 @@ static struct capture *make(struct rpc_call *call, struct hvnetd_switch *sw, con
 	c->sw = sw->sw;
 	c->client = call->caller;
 	snprintf(c->id, sizeof(c->id), "%llu", (unsigned long long)++d->captures_made);
-	strcpy(c->switch_name, sw->name);
+	snprintf(c->switch_name, sizeof(c->switch_name), "%.63s", sw->o.key);
 	if (port)
-		strcpy(c->port, port);
+		snprintf(c->port, sizeof(c->port), "%s", port);
 	if (parse_config(call, &config) || make_ring(c, ring_bytes(call), &call->err) || start(call, c, &config) ||
 	    hand_over(call, c)) {
 		capture_free(c);

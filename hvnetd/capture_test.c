@@ -35,7 +35,7 @@ static void plug(int i, const char *name)
 {
 	const char *path = in_dir(name);
 	int fd = listen_on(path);
-	json_t *result = hvnet_call(client, "port.add", json_pack("{s:s, s:s, s:s, s:s}", "switch", "lab", "kind", "stream", "name",
+	json_t *result = hvnet_call(client, "uplink.bind", json_pack("{s:s, s:s, s:s, s:s}", "switch", "lab", "kind", "stream", "name",
 								  name, "path", path), &err);
 
 	if (!result)
@@ -476,7 +476,7 @@ static void ends_with_its_switch(void)
 	CU_ASSERT_TRUE(await(NULL, 1));
 	send_some();
 	CU_ASSERT_TRUE(await("frames", 7));
-	CU_ASSERT_EQUAL(code_of(client, "switch.del", "{\"name\":\"lab\",\"force\":true}"), 0);
+	CU_ASSERT_EQUAL(code_of(client, "switch.delete", "{\"switch\":\"lab\",\"force\":true}"), 0);
 	CU_ASSERT_EQUAL(wait_exit(pid), 0);
 	r = read_file("file", &bytes);
 	CU_ASSERT_EQUAL(r->num_packets, 7);

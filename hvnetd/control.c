@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,12 +28,17 @@ struct control_client {
 	TAILQ_ENTRY(control_client) link;
 	struct control *control;	/* borrowed: its clients go first */
 	struct hv_watch watch;
+	struct hv_timer later;		/* client_update() */
 	int fd;				/* owned */
 	struct ucred peer;
+	uint64_t id;
 	bool may_change;
 	bool closing;			/* no more requests; goes when its replies are sent */
-	char *in;			/* owned; CONTROL_LINE_MAX */
-	size_t in_used;
+	bool broken;			/* out of memory */
+	bool serving;			/* in client_handle_lines() */
+	struct rpc_request *request;	/* under way; NULL: none */
+	char *in;			/* owned */
+	size_t in_used, in_capacity;
 	char *out;			/* owned */
 	size_t out_used, out_sent, out_capacity;
 	int fds[CONTROL_FDS_MAX];	/* owned; go with the byte of out at fds_at */
@@ -52,6 +58,9 @@ struct control {
 	struct hv_log_limit limit;
 	TAILQ_HEAD(, control_client) clients;
 	unsigned num_clients;
+	uint64_t made;
+	bool has_group;			/* looked up once: that may take its time */
+	gid_t group;
 };
 
 static void close_fds(const int *fds, unsigned n)
@@ -64,7 +73,10 @@ static void client_close(struct control_client *c)
 {
 	struct control *control = c->control;
 
+	if (c->request)
+		rpc_abandon(c->request);
 	hv_watch_stop(&c->watch);
+	hv_timer_cancel(&c->later);
 	close(c->fd);
 	TAILQ_REMOVE(&control->clients, c, link);
 	control->num_clients--;
@@ -166,35 +178,43 @@ static bool client_reply(struct control_client *c, char *line)
 
 static bool client_paused(const struct control_client *c)
 {
-	return c->out_used - c->out_sent > OUT_PAUSE_BYTES;
+	return c->request || c->out_used - c->out_sent > OUT_PAUSE_BYTES;
 }
+
+static size_t line_max(const struct control_client *c)
+{
+	return c->may_change ? CONTROL_LINE_MAX_CHANGE : CONTROL_LINE_MAX;
+}
+
+static void request_done(void *caller, char *reply);
 
 /* False: out of memory. */
 static bool client_handle_lines(struct control_client *c)
 {
 	size_t start = 0, n;
-	bool ok = true;
 	char *end;
 
-	while (ok && !client_paused(c)) {
+	c->serving = true;
+	while (!c->broken && !client_paused(c)) {
 		end = memchr(c->in + start, '\n', c->in_used - start);
 		if (!end)
 			break;
 		n = (size_t)(end - c->in) - start;
 		if (n > 0 && !(n == 1 && c->in[start] == '\r'))
-			ok = client_reply(c, rpc_handle(&c->control->desc.dispatcher, c, c->may_change,
-							c->in + start, n));
+			c->request = rpc_start(&c->control->desc.dispatcher, c, c->may_change, c->in + start, n, request_done);
 		start += n + 1;
 	}
+	c->serving = false;
 	memmove(c->in, c->in + start, c->in_used - start);
 	c->in_used -= start;
-	if (c->in_used == CONTROL_LINE_MAX && !memchr(c->in, '\n', c->in_used)) {
-		ok = ok && client_reply(c, rpc_error_reply(RPC_INVALID_REQUEST,
-							   "a request is one line of less than 64 KiB"));
+	if (c->in_used >= line_max(c) && !memchr(c->in, '\n', c->in_used)) {
+		c->broken = c->broken || !client_reply(c, rpc_error_reply(RPC_INVALID_REQUEST, c->may_change ?
+									  "a request is one line of less than 1 MiB" :
+									  "a request is one line of less than 64 KiB"));
 		c->in_used = 0;
 		c->closing = true;
 	}
-	return ok;
+	return !c->broken;
 }
 
 /* Handles lines until none is left or the replies pile up. False: the connection is broken. */
@@ -214,9 +234,18 @@ static bool client_serve(struct control_client *c)
 
 static bool client_read(struct control_client *c)
 {
-	size_t room = CONTROL_LINE_MAX - c->in_used;
+	size_t room, wanted = c->in_used + READ_BYTES > line_max(c) ? line_max(c) : c->in_used + READ_BYTES;
 	ssize_t n;
+	char *p;
 
+	if (wanted > c->in_capacity) {
+		p = realloc(c->in, wanted * 2);
+		if (!p)
+			return false;
+		c->in = p;
+		c->in_capacity = wanted * 2;
+	}
+	room = wanted - c->in_used;
 	n = recv(c->fd, c->in + c->in_used, room < READ_BYTES ? room : READ_BYTES, MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -226,18 +255,14 @@ static bool client_read(struct control_client *c)
 	return true;
 }
 
-static void client_ready(struct hv_watch *w, uint32_t events)
+/* After anything that may have changed what is waited for. c may be gone then. */
+static void client_update(struct control_client *c, bool ok)
 {
-	struct control_client *c = hv_container_of(w, struct control_client, watch);
-	bool ok = true, pending;
+	bool pending;
 
-	if ((events & POLLIN) && !c->closing && !client_paused(c))
-		ok = client_read(c);
-	else if (events & (POLLERR | POLLHUP | POLLNVAL))
-		ok = false;
 	ok = ok && client_serve(c);
 	pending = c->out_used > c->out_sent;
-	if (!ok || (c->closing && !pending)) {
+	if (!ok || (c->closing && !pending && !c->request)) {
 		client_close(c);
 		return;
 	}
@@ -246,21 +271,79 @@ static void client_ready(struct hv_watch *w, uint32_t events)
 					      (c->closing || client_paused(c) ? 0 : POLLIN)));
 }
 
-/* Connections. */
-
-static bool peer_may_change(const struct ucred *peer)
+static void client_ready(struct hv_watch *w, uint32_t events)
 {
-	return peer->uid == 0 || peer->uid == geteuid();
+	struct control_client *c = hv_container_of(w, struct control_client, watch);
+	bool ok = true;
+
+	if ((events & POLLIN) && !c->closing && !client_paused(c))
+		ok = client_read(c);
+	else if (events & (POLLERR | POLLHUP | POLLNVAL))
+		ok = false;
+	client_update(c, ok);
 }
 
-static bool has_room(const struct control *control, const struct ucred *peer)
+/* An answer that came later: what waits behind it is handled from the loop, not from within somebody's change. */
+static void request_done(void *caller, char *reply)
+{
+	struct control_client *c = caller;
+
+	c->request = NULL;
+	if (!client_reply(c, reply))
+		c->broken = true;
+	if (!c->serving && hv_timer_arm(c->control->loop, &c->later, 0))
+		c->broken = true;
+}
+
+static void client_later(struct hv_timer *t)
+{
+	client_update(hv_container_of(t, struct control_client, later), true);
+}
+
+bool control_push(struct control_client *c, const char *line, size_t max_bytes)
+{
+	if (c->out_used - c->out_sent + strlen(line) > max_bytes || c->closing || !client_queue(c, line))
+		return false;
+	if (hv_timer_arm(c->control->loop, &c->later, 0))
+		c->broken = true;
+	return true;
+}
+
+/* Connections. */
+
+enum { GROUPS_MAX = 256 };		/* our policy: of a peer that are looked at */
+
+/* The peer's groups as they were when it connected. */
+static bool peer_in_group(const struct control *control, int fd, const struct ucred *peer)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (!control->has_group)
+		return false;
+	if (peer->gid == control->group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == control->group)
+			return true;
+	return false;
+}
+
+static bool peer_may_change(const struct control *control, int fd, const struct ucred *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid() || peer_in_group(control, fd, peer);
+}
+
+static bool has_room(const struct control *control, const struct ucred *peer, bool may_change)
 {
 	const struct control_client *c;
 	unsigned same = 0;
 
 	if (control->num_clients >= CONTROL_CLIENTS_MAX)
 		return false;
-	if (peer_may_change(peer))
+	if (may_change)
 		return true;
 	TAILQ_FOREACH(c, &control->clients, link)
 		same += c->peer.uid == peer->uid;
@@ -279,11 +362,18 @@ static int client_create(struct control *control, int fd)
 	c->control = control;
 	c->fd = fd;
 	c->watch.ready = client_ready;
-	c->in = malloc(CONTROL_LINE_MAX);
+	c->later.fire = client_later;
+	c->id = ++control->made;
+	c->in_capacity = READ_BYTES;
+	c->in = malloc(READ_BYTES);
 	if (c->in)
 		ret = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) ? -errno : 0;
-	if (!ret && !has_room(control, &c->peer))
+	if (!ret)
+		c->may_change = peer_may_change(control, fd, &c->peer);
+	if (!ret && !has_room(control, &c->peer, c->may_change))
 		ret = -EUSERS;
+	if (!ret && !c->may_change && !control->desc.others_look)
+		ret = -EACCES;
 	if (!ret)
 		ret = hv_watch_start(control->loop, &c->watch, fd, POLLIN);
 	if (ret) {
@@ -291,10 +381,19 @@ static int client_create(struct control *control, int fd)
 		free(c);
 		return ret;
 	}
-	c->may_change = peer_may_change(&c->peer);
 	TAILQ_INSERT_TAIL(&control->clients, c, link);
 	control->num_clients++;
 	return 0;
+}
+
+/* So that whoever asks knows that a daemon is there. */
+static void say_denied(int fd)
+{
+	char *line = rpc_error_reply(RPC_DENIED, "hvnetd is for root, the group " CONTROL_GROUP " and the user that it runs as");
+
+	if (line && send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		(void)!send(fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(line);
 }
 
 /* One connection per round: others have their turn in between. */
@@ -315,6 +414,8 @@ static void listen_ready(struct hv_watch *w, uint32_t events)
 	}
 	ret = client_create(control, fd);
 	if (ret) {
+		if (ret == -EACCES)
+			say_denied(fd);
 		hv_log_limited(&control->limit, HV_LOG_WARNING, "control: connection refused: %s", strerror(-ret));
 		close(fd);
 	}
@@ -434,7 +535,7 @@ static int bind_socket(struct control *control, const struct sockaddr_un *addr, 
 	if (bind(control->fd, (const struct sockaddr *)addr, sizeof(*addr)))
 		return explain(why, bytes, -errno, "cannot make the control socket %s: %s; does the folder exist, and "
 			       "may you write to it? (--socket, --runtime-dir)", addr->sun_path, strerror(errno));
-	/* Everybody may look; credentials decide who may change. */
+	/* Everybody may knock; credentials decide. */
 	if (stat(addr->sun_path, &st) || chmod(addr->sun_path, 0666) || listen(control->fd, 64))
 		return explain(why, bytes, -errno, "cannot set up the control socket %s: %s", addr->sun_path,
 			       strerror(errno));
@@ -464,6 +565,7 @@ int control_create(struct hv_loop *loop, const struct control_desc *desc, struct
 		   size_t why_bytes)
 {
 	struct control *control = calloc(1, sizeof(*control));
+	const struct group *group;
 	int ret;
 
 	if (!control)
@@ -474,6 +576,9 @@ int control_create(struct hv_loop *loop, const struct control_desc *desc, struct
 	control->fd = -1;
 	control->watch.ready = listen_ready;
 	control->accept_timer.fire = accept_again;
+	group = getgrnam(desc->group ? desc->group : CONTROL_GROUP);
+	control->has_group = group;
+	control->group = group ? group->gr_gid : 0;
 	control->path = strdup(desc->path);
 	ret = control->path ? listen_on(control, why, why_bytes) : explain(why, why_bytes, -ENOMEM, "out of memory");
 	if (!ret && hv_watch_start(loop, &control->watch, control->fd, POLLIN))
@@ -502,6 +607,11 @@ void control_destroy(struct control *control)
 		close(control->fd);
 	free(control->path);
 	free(control);
+}
+
+uint64_t control_client_id(const struct control_client *client)
+{
+	return client->id;
 }
 
 pid_t control_client_pid(const struct control_client *client)

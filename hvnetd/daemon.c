@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "hvnetd/control.h"
 #include "hvnetd/hvnetd.h"
+#include "hvnetd/store.h"
+#include "hvnetd/uplink.h"
 #include "vmbus/vmbus.h"
 
 #define DYING_MS 500	/* our policy: for the kernel to close what a killed process had open */
@@ -120,32 +122,142 @@ static int find_nat(struct hvnetd *d, struct rpc_error *err)
 			"without NAT with --no-default-switch");
 }
 
-static int make_switches(struct hvnetd *d, struct rpc_error *err)
+/* ---- switches of the command line ---- */
+
+static int add_own(struct rpc_call *call, const struct switch_option *s)
 {
-	const struct options *o = d->options;
+	const struct rpc_method *create = api_find_method("switch.create");
+	json_t *params = json_pack("{s:s}", "name", s->name), *result;
+	struct rpc_call inner = *call;
 
-	if (o->default_switch && hvnetd_switch_add(d, HVNETD_DEFAULT_SWITCH, SWITCH_NAT, NULL, err))
-		return -1;
-	for (unsigned i = 0; i < o->num_switches; i++) {
-		const struct switch_option *s = &o->switches[i];
-
-		if (hvnetd_switch_add(d, s->name, s->type, s->type == SWITCH_TAP ? s->interface : NULL, err))
-			return -1;
+	if (object_find(call->opaque, OBJECT_SWITCH, s->name)) {	/* it was stored */
+		json_decref(params);
+		return 0;
 	}
+	if (s->type != SWITCH_PRIVATE)
+		json_object_set_new(params, "type", json_string(switch_type_name(s->type)));
+	if (s->type == SWITCH_INTERNAL)
+		json_object_set_new(params, "interface", json_string(s->interface));
+	if (s->type == SWITCH_EXTERNAL)
+		json_object_set_new(params, "uplink", json_pack("[s]", s->interface));
+	inner.params = params;
+	result = create->run(&inner);
+	call->err = inner.err;
+	json_decref(result);
+	json_decref(params);
+	return result ? 0 : -1;
+}
+
+static int fill_own(struct rpc_call *call, uint64_t number)
+{
+	static const struct switch_option nat = { .name = HVNETD_DEFAULT_SWITCH, .type = SWITCH_NAT };
+	const struct options *o = ((struct hvnetd *)call->opaque)->options;
+
+	(void)number;
+	if (o->default_switch && add_own(call, &nat))
+		return -1;
+	for (unsigned i = 0; i < o->num_switches; i++)
+		if (add_own(call, &o->switches[i]))
+			return -1;
 	return 0;
 }
+
+static void own_made(struct hvnetd *d, int ret, const struct rpc_error *err)
+{
+	if (ret)
+		d->restore_error = *err;
+	d->own_made = true;
+}
+
+/* In one piece: nobody waits for the loop yet. */
+static int make_own(struct hvnetd *d, struct rpc_error *err)
+{
+	d->restore_error.code = 0;
+	if (change_internal(d, fill_own, 0, false, own_made))
+		return rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
+	while (!d->own_made)
+		if (hv_loop_run_once(d->worker.loop, 1000000000ull))
+			return rpc_fail(err, RPC_FAILED, NULL, "the loop failed");
+	*err = d->restore_error;
+	return err->code ? -1 : 0;
+}
+
+static int restore(struct hvnetd *d, struct rpc_error *err)
+{
+	json_t *document;
+	int ret;
+
+	if (!d->options->state_dir[0])
+		return 0;
+	if (store_load(d, &document, err))
+		return -1;
+	share_recover(d);
+	ret = document ? objects_restore(d, document, false, err) : 0;
+	if (document && !ret)
+		hv_log(HV_LOG_NOTICE, "hvnetd: the stored configuration is there again: %u switches, %u VMs, %u adapters",
+		       d->objects.num[OBJECT_SWITCH], d->objects.num[OBJECT_VM], d->objects.num[OBJECT_ADAPTER]);
+	json_decref(document);
+	return ret;
+}
+
+/* ---- connections ---- */
 
 static void client_gone(void *opaque, struct control_client *client)
 {
 	captures_client_gone(opaque, client);
-	hvnetd_scope_gone(opaque, client);
+	event_client_gone(opaque, client);
+	hvnetd_scope_gone(opaque, control_client_id(client));
+}
+
+void hvnetd_run_call(void *opaque, struct rpc_call *call)
+{
+	if (call->method->flags & RPC_CHANGES)
+		change_start(opaque, call);
+	else
+		rpc_answer(call, call->method->run(call));
+}
+
+static int fill_scope(struct rpc_call *call, uint64_t scope)
+{
+	static const enum object_kind kinds[] = { OBJECT_ADAPTER, OBJECT_VM };
+	struct hvnetd *d = call->opaque;
+	struct object *o;
+
+	for (size_t i = 0; i < 2; i++)
+		OBJECT_FOREACH(o, d, kinds[i]) {
+			if (o->scope != scope)
+				continue;
+			if (kinds[i] == OBJECT_VM)
+				hv_log(HV_LOG_INFO, "%s: process %d, which made it, is gone", o->key, o->pid);
+			if (!change_put(call, kinds[i], o->key, NULL))
+				return -1;
+		}
+	return 0;
+}
+
+static bool has_scope(struct hvnetd *d, uint64_t scope)
+{
+	const struct object *o;
+
+	OBJECT_FOREACH(o, d, OBJECT_VM)
+		if (o->scope == scope)
+			return true;
+	return d->objects.num_changes;	/* one of them may be about to make one */
+}
+
+void hvnetd_scope_gone(struct hvnetd *d, uint64_t scope)
+{
+	if (has_scope(d, scope) && change_internal(d, fill_scope, scope, false, NULL))
+		hv_log(HV_LOG_ERROR, "hvnetd: what process made on a connection that is gone stays: out of memory");
 }
 
 static enum hvnetd_exit make_control(struct hvnetd *d, struct rpc_error *err)
 {
 	struct control_desc desc = {
 		.path = d->options->socket,
-		.dispatcher = { hvnetd_methods, hvnetd_num_methods, d },
+		.dispatcher = { api_find_method, hvnetd_run_call, d },
+		.group = d->options->group[0] ? d->options->group : NULL,
+		.others_look = d->options->others_look,
 		.gone = client_gone,
 	};
 	char why[sizeof(err->message)];
@@ -158,20 +270,56 @@ static enum hvnetd_exit make_control(struct hvnetd *d, struct rpc_error *err)
 	return ret == -EADDRINUSE ? HVNETD_EXIT_IN_USE : HVNETD_EXIT_FAILED;
 }
 
+static enum hvnetd_exit check_file(struct hvnetd *d, struct rpc_error *err)
+{
+	json_t *document = store_read(d->options->check_file, err);
+	int ret = document ? objects_restore(d, document, true, err) : -1;
+
+	json_decref(document);
+	return ret ? HVNETD_EXIT_FAILED : HVNETD_EXIT_OK;
+}
+
+/* Beside this program, or where it is installed. */
+static void find_extensions(struct hvnetd *d)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n > 0 ? n : 0] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	if (d->options->extension_dir[0])
+		snprintf(d->extension_dir, sizeof(d->extension_dir), "%s", d->options->extension_dir);
+	else if (snprintf(d->extension_dir, sizeof(d->extension_dir), "%.4000s/extensions", self) > 0 && access(d->extension_dir, X_OK))
+		snprintf(d->extension_dir, sizeof(d->extension_dir), "%.4000s/../lib/hvnet/extensions", self);
+}
+
+static int init(struct hvnetd *d, const struct options *o, struct rpc_error *err)
+{
+	memset(d, 0, sizeof(*d));
+	TAILQ_INIT(&d->jobs.list);
+	TAILQ_INIT(&d->captures);
+	d->options = o;
+	events_init(d);
+	host_id(d->host);
+	find_extensions(d);
+	return objects_init(d) ? rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory") : 0;
+}
+
 enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct rpc_error *err)
 {
 	enum hvnetd_exit status;
 
-	memset(d, 0, sizeof(*d));
-	TAILQ_INIT(&d->switches);
-	TAILQ_INIT(&d->vms);
-	TAILQ_INIT(&d->captures);
-	d->options = o;
-	host_id(d->host);
+	if (init(d, o, err))
+		return HVNETD_EXIT_FAILED;
 	status = make_loop(d, err);
 	if (status)
 		return status;
 	child_set_init(&d->children, d->worker.loop);
+	if (o->action == OPTIONS_CHECK_FILE)
+		return check_file(d, err);
 	if (make_runtime_dir(o->runtime_dir, err) || find_nat(d, err))
 		return HVNETD_EXIT_FAILED;
 	if (o->action == OPTIONS_CHECK)	/* a daemon that runs already is no mistake */
@@ -181,22 +329,23 @@ enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct 
 	if (status)
 		return status;
 	sweep_runtime_dir(o->runtime_dir);
-	return make_switches(d, err) ? HVNETD_EXIT_FAILED : HVNETD_EXIT_OK;
+	if ((o->state_dir[0] && store_open(d, o->state_dir, err)) || restore(d, err) || make_own(d, err))
+		return HVNETD_EXIT_FAILED;
+	return HVNETD_EXIT_OK;
 }
 
 void hvnetd_stop(struct hvnetd *d)
 {
-	struct rpc_error err;
-	struct vm *vm;
-
+	if (!d->worker.loop)
+		return;
 	captures_switch_gone(d, NULL);
+	store_close(d);
 	control_destroy(d->control);
 	d->control = NULL;
-	while ((vm = TAILQ_FIRST(&d->vms)))
-		hvnetd_vm_del(d, vm);
-	while (!TAILQ_EMPTY(&d->switches))
-		if (hvnetd_switch_del(d, TAILQ_FIRST(&d->switches), true, &err))
-			break;
+	events_finish(d);
+	changes_finish(d);
+	objects_finish(d);
+	jobs_finish(d);
 	child_set_finish(&d->children);
 	hv_loop_destroy(d->worker.loop);
 	d->worker.loop = NULL;

@@ -24,8 +24,8 @@ static void starts_and_stops(void)
 	CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "pid")), pid);
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "runtime_dir")), dir);
 	json_decref(v);
-	v = call(c, "stats", "{}");
-	CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "workers")), 1);
+	v = call(c, "stats.get", "{}");
+	CU_ASSERT_TRUE(json_integer_value(json_object_get(json_object_get(v, "worker"), "rounds")) > 0);
 	json_decref(v);
 	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
 	CU_ASSERT_TRUE(exists("vm-a"));
@@ -45,14 +45,14 @@ static void objects(void)
 		const char *method, *params;
 		int code;
 	} rows[] = {
-		{ "switch.add", "{\"name\":\"lab\"}", RPC_IN_USE },
-		{ "switch.add", "{\"name\":\"a/b\"}", RPC_INVALID_PARAMS },
-		{ "switch.add", "{\"name\":\"x\",\"type\":\"bridge\"}", RPC_INVALID_PARAMS },
-		{ "switch.add", "{\"name\":\"x\",\"type\":\"tap\"}", RPC_INVALID_PARAMS },
-		{ "switch.add", "{\"name\":\"x\",\"interface\":\"tap0\"}", RPC_INVALID_PARAMS },
-		{ "switch.add", "{\"name\":\"x\",\"colour\":1}", RPC_INVALID_PARAMS },
-		{ "switch.show", "{\"name\":\"x\"}", RPC_NOT_FOUND },
-		{ "switch.add", "{\"name\":\"x\"}", 0 },
+		{ "switch.create", "{\"name\":\"lab\"}", RPC_IN_USE },
+		{ "switch.create", "{\"name\":\"a/b\"}", RPC_INVALID_PARAMS },
+		{ "switch.create", "{\"name\":\"x\",\"type\":\"bridge\"}", RPC_INVALID_PARAMS },
+		{ "switch.create", "{\"name\":\"x\",\"type\":\"tap\"}", RPC_INVALID_PARAMS },
+		{ "switch.create", "{\"name\":\"x\",\"interface\":\"tap0\"}", RPC_INVALID_PARAMS },
+		{ "switch.create", "{\"name\":\"x\",\"colour\":1}", RPC_INVALID_PARAMS },
+		{ "switch.list", "{\"switch\":\"x\"}", RPC_NOT_FOUND },
+		{ "switch.create", "{\"name\":\"x\"}", 0 },
 		{ "vm.add", "{\"name\":\"a\"}", RPC_INVALID_PARAMS },
 		{ "vm.add", "{\"name\":\"a\",\"vcpus\":0}", RPC_INVALID_PARAMS },
 		{ "vm.add", "{\"name\":\"a\",\"vcpus\":241}", RPC_INVALID_PARAMS },
@@ -67,9 +67,9 @@ static void objects(void)
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"model\":\"ne2000\"}", RPC_INVALID_PARAMS },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"mtu\":9000}", RPC_INVALID_PARAMS },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"model\":\"82540em\"}", RPC_INVALID_PARAMS },
-		{ "adapter.set", "{\"id\":\"a/old\",\"link\":\"down\"}", 0 },
-		{ "adapter.set", "{\"id\":\"a/old\",\"switch\":\"\"}", 0 },
-		{ "adapter.set", "{\"id\":\"a/old\",\"switch\":\"lab\"}", 0 },
+		{ "adapter.set", "{\"adapter\":\"a/old\",\"link\":\"down\"}", 0 },
+		{ "adapter.set", "{\"adapter\":\"a/old\",\"switch\":\"\"}", 0 },
+		{ "adapter.set", "{\"adapter\":\"a/old\",\"switch\":\"lab\"}", 0 },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"virtio\"}", RPC_INVALID_PARAMS },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mac\":\"01:00:5e:00:00:01\"}", RPC_INVALID_PARAMS },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"mtu\":100}", RPC_INVALID_PARAMS },
@@ -77,26 +77,26 @@ static void objects(void)
 		{ "adapter.add", "{\"switch\":\"x\",\"vm\":\"b\",\"mac\":\"02-00-00-00-00-01\"}", RPC_IN_USE },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"name\":\"nic0\"}", RPC_IN_USE },
 		{ "adapter.add", "{\"switch\":\"lab\",\"vm\":\"b\",\"name\":\"lan\"}", 0 },
-		{ "adapter.set", "{\"id\":\"b/lan\",\"link\":\"sideways\"}", RPC_INVALID_PARAMS },
-		{ "adapter.set", "{\"id\":\"b/lan\",\"link\":\"down\"}", 0 },
-		{ "adapter.set", "{\"id\":\"b/lan\",\"switch\":\"x\"}", 0 },
-		{ "adapter.set", "{\"id\":\"b/wan\",\"link\":\"up\"}", RPC_NOT_FOUND },
-		{ "switch.del", "{\"name\":\"x\"}", RPC_IN_USE },
-		{ "port.del", "{\"switch\":\"x\",\"name\":\"b/lan\"}", RPC_IN_USE },
-		{ "port.del", "{\"switch\":\"x\",\"name\":\"y\"}", RPC_NOT_FOUND },
-		{ "port.add", "{\"switch\":\"x\",\"kind\":\"wire\"}", RPC_INVALID_PARAMS },
-		{ "port.add", "{\"switch\":\"x\",\"kind\":\"tap\"}", RPC_INVALID_PARAMS },
-		{ "port.add", "{\"switch\":\"x\",\"kind\":\"nat\",\"path\":\"/p\"}", RPC_INVALID_PARAMS },
-		{ "port.add", "{\"switch\":\"x\",\"kind\":\"stream\",\"path\":\"p\"}", RPC_INVALID_PARAMS },
-		{ "port.add", "{\"switch\":\"x\",\"kind\":\"stream\",\"path\":\"/nonexistent/p\"}", RPC_FAILED },
-		{ "adapter.set", "{\"id\":\"b/lan\",\"switch\":\"\"}", 0 },
-		{ "switch.del", "{\"name\":\"x\"}", 0 },
-		{ "switch.del", "{\"name\":\"lab\",\"force\":true}", 0 },
-		{ "adapter.del", "{\"id\":\"b/lan\"}", 0 },
-		{ "adapter.del", "{\"id\":\"b/lan\"}", RPC_NOT_FOUND },
-		{ "vm.del", "{\"name\":\"a\"}", 0 },
-		{ "vm.del", "{\"name\":\"a\"}", RPC_NOT_FOUND },
-		{ "fdb.show", "{\"switch\":\"lab\"}", RPC_NOT_FOUND },
+		{ "adapter.set", "{\"adapter\":\"b/lan\",\"link\":\"sideways\"}", RPC_INVALID_PARAMS },
+		{ "adapter.set", "{\"adapter\":\"b/lan\",\"link\":\"down\"}", 0 },
+		{ "adapter.set", "{\"adapter\":\"b/lan\",\"switch\":\"x\"}", 0 },
+		{ "adapter.set", "{\"adapter\":\"b/wan\",\"link\":\"up\"}", RPC_NOT_FOUND },
+		{ "switch.delete", "{\"switch\":\"x\"}", RPC_IN_USE },
+		{ "uplink.unbind", "{\"switch\":\"x\",\"name\":\"b/lan\"}", RPC_NOT_FOUND },
+		{ "uplink.unbind", "{\"switch\":\"x\",\"name\":\"y\"}", RPC_NOT_FOUND },
+		{ "uplink.bind", "{\"switch\":\"x\",\"kind\":\"wire\"}", RPC_INVALID_PARAMS },
+		{ "uplink.bind", "{\"switch\":\"x\",\"kind\":\"tap\"}", RPC_INVALID_PARAMS },
+		{ "uplink.bind", "{\"switch\":\"x\",\"kind\":\"nat\",\"path\":\"/p\"}", RPC_INVALID_PARAMS },
+		{ "uplink.bind", "{\"switch\":\"x\",\"kind\":\"stream\",\"path\":\"p\"}", RPC_INVALID_PARAMS },
+		{ "uplink.bind", "{\"switch\":\"x\",\"kind\":\"stream\",\"path\":\"/nonexistent/p\"}", RPC_FAILED },
+		{ "adapter.set", "{\"adapter\":\"b/lan\",\"switch\":\"\"}", 0 },
+		{ "switch.delete", "{\"switch\":\"x\"}", 0 },
+		{ "switch.delete", "{\"switch\":\"lab\",\"force\":true}", 0 },
+		{ "adapter.del", "{\"adapter\":\"b/lan\"}", 0 },
+		{ "adapter.del", "{\"adapter\":\"b/lan\"}", RPC_NOT_FOUND },
+		{ "vm.del", "{\"vm\":\"a\"}", 0 },
+		{ "vm.del", "{\"vm\":\"a\"}", RPC_NOT_FOUND },
+		{ "fdb.list", "{\"switch\":\"lab\"}", RPC_NOT_FOUND },
 	};
 	struct hvnet_client *c;
 	pid_t pid;
@@ -111,9 +111,9 @@ static void objects(void)
 		printf("%s %s: %d %s\n", rows[i].method, rows[i].params, code, err.message);
 		CU_FAIL("another code");
 	}
-	CU_ASSERT_EQUAL(count(c, "vm.show", "vms"), 1);
-	CU_ASSERT_EQUAL(count(c, "adapter.show", "adapters"), 0);
-	CU_ASSERT_EQUAL(count(c, "switch.show", "switches"), 0);
+	CU_ASSERT_EQUAL(count(c, "vm.list", "vms"), 1);
+	CU_ASSERT_EQUAL(count(c, "adapter.list", "adapters"), 0);
+	CU_ASSERT_EQUAL(count(c, "switch.list", "switches"), 0);
 	CU_ASSERT_FALSE(exists("vm-a"));
 	CU_ASSERT_FALSE(exists("vm-a:old"));
 	CU_ASSERT_TRUE(exists("vm-b"));
@@ -134,8 +134,8 @@ static void same_address_again(void)
 		CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
 		CU_ASSERT_EQUAL(code_of(c, "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\"}"), 0);
 		if (i)
-			CU_ASSERT_STRING_EQUAL(mac, member(c, "adapter.show", "adapters", "mac"));
-		snprintf(mac, sizeof(mac), "%s", member(c, "adapter.show", "adapters", "mac"));
+			CU_ASSERT_STRING_EQUAL(mac, member(c, "adapter.list", "adapters", "mac"));
+		snprintf(mac, sizeof(mac), "%s", member(c, "adapter.list", "adapters", "mac"));
 		CU_ASSERT_EQUAL(strlen(mac), 17);
 		hvnet_disconnect(c);
 		stop(pid);
@@ -146,7 +146,7 @@ static void same_address_again(void)
 static bool vms_become(struct hvnet_client *c, json_int_t n)
 {
 	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (count(c, "vm.show", "vms") == n)
+		if (count(c, "vm.list", "vms") == n)
 			return true;
 		usleep(5000);
 	}
@@ -167,7 +167,7 @@ static void scoped(void)
 	CU_ASSERT_TRUE(exists("vm-b"));
 	hvnet_disconnect(other);
 	CU_ASSERT_TRUE(vms_become(c, 1));
-	CU_ASSERT_EQUAL(count(c, "adapter.show", "adapters"), 0);
+	CU_ASSERT_EQUAL(count(c, "adapter.list", "adapters"), 0);
 	CU_ASSERT_FALSE(exists("vm-b"));
 
 	client = fork();
@@ -181,7 +181,7 @@ static void scoped(void)
 	kill(client, SIGKILL);
 	CU_ASSERT_EQUAL(wait_exit(client), -SIGKILL);
 	CU_ASSERT_TRUE(vms_become(c, 1));
-	CU_ASSERT_STRING_EQUAL(member(c, "vm.show", "vms", "name"), "a");
+	CU_ASSERT_STRING_EQUAL(member(c, "vm.list", "vms", "name"), "a");
 	hvnet_disconnect(c);
 	stop(pid);
 	remove_dir();
@@ -325,21 +325,21 @@ static void nat_comes_back(void)
 	make_nat(LIVING_NAT);
 	pid = SPAWN("--log-level=info");
 	c = connect_soon();
-	CU_ASSERT_STRING_EQUAL(member(c, "switch.show", "switches", "name"), "Default Switch");
-	CU_ASSERT_STRING_EQUAL(member(c, "port.show", "ports", "uplink"), "nat");
-	snprintf(first, sizeof(first), "%s", member(c, "port.show", "ports", "pid"));
+	CU_ASSERT_STRING_EQUAL(member(c, "switch.list", "switches", "name"), "Default Switch");
+	CU_ASSERT_STRING_EQUAL(member(c, "uplink.list", "uplinks", "kind"), "nat");
+	snprintf(first, sizeof(first), "%s", member(c, "uplink.list", "uplinks", "pid"));
 	CU_ASSERT_TRUE_FATAL(atoi(first) > 1);
 	kill(atoi(first), SIGKILL);
 	for (int i = 0; i < PATIENCE_MS / 10 && !back; i++) {
-		const char *now = member(c, "port.show", "ports", "pid");
+		const char *now = member(c, "uplink.list", "uplinks", "pid");
 
 		back = *now && strcmp(now, first) != 0;
 		usleep(10000);
 	}
 	CU_ASSERT_TRUE(back);
-	CU_ASSERT_STRING_EQUAL(member(c, "port.show", "ports", "restarts"), "1");
+	CU_ASSERT_STRING_EQUAL(member(c, "uplink.list", "uplinks", "restarts"), "1");
 	CU_ASSERT_TRUE(output_has("next try in 1 s"));
-	snprintf(first, sizeof(first), "%s", member(c, "port.show", "ports", "pid"));
+	snprintf(first, sizeof(first), "%s", member(c, "uplink.list", "uplinks", "pid"));
 	hvnet_disconnect(c);
 	stop(pid);
 	CU_ASSERT_TRUE(kill(atoi(first), 0) < 0 && errno == ESRCH);	/* it ended with the daemon */
@@ -348,7 +348,7 @@ static void nat_comes_back(void)
 
 /* Clients that behave badly. */
 
-static const char stats_request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats\"}\n";
+static const char stats_request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats.get\"}\n";
 
 static int raw_connect(void)
 {
@@ -382,7 +382,7 @@ static char *raw(struct hvnet_client *c, const char *text)
 
 static void bad_clients(void)
 {
-	static char big[131072];
+	static char big[(1 << 20) + 65536];
 	struct hvnet_client *c, *other;
 	int fd[140], slow, stuck = 0;
 	char *line;
@@ -493,12 +493,12 @@ static void other_users(void)
 			_exit(1);
 		if (code_of(mine, "vm.add", "{\"name\":\"a\",\"vcpus\":1}") != RPC_DENIED)
 			_exit(2);
-		if (code_of(mine, "switch.show", "{}"))
+		if (code_of(mine, "switch.list", "{}"))
 			_exit(3);
 		_exit(0);
 	}
 	CU_ASSERT_EQUAL(wait_exit(status), 0);
-	CU_ASSERT_EQUAL(count(c, "vm.show", "vms"), 0);
+	CU_ASSERT_EQUAL(count(c, "vm.list", "vms"), 0);
 	hvnet_disconnect(c);
 	stop(pid);
 

@@ -47,7 +47,7 @@ static bool link_becomes(struct guest *g, bool up)
 static const char *of_guest(struct hvnet_client *c, const char *name)
 {
 	static char text[64];
-	json_t *result = call(c, "adapter.show", "{}");
+	json_t *result = call(c, "adapter.list", "{}");
 	const json_t *a = json_array_get(json_object_get(result, "adapters"), 0);
 	const json_t *v = json_object_get(json_object_get(a, "guest"), name);
 
@@ -72,8 +72,8 @@ static void seen_by_a_guest(void)
 	pid = start(&c);
 	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
 	CU_ASSERT_EQUAL(code_of(c, "adapter.add", add), 0);
-	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "socket"), in_dir("vm-a:nic0"));
-	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "model"), "82540em");
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.list", "adapters", "socket"), in_dir("vm-a:nic0"));
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.list", "adapters", "model"), "82540em");
 	CU_ASSERT_STRING_EQUAL(of_guest(c, "link"), "");
 	attach(&g, "vm-a:nic0");
 	CU_ASSERT_EQUAL(vfuc_config_read(g.c, VENDOR_AND_DEVICE, 4, &id), 0);
@@ -83,14 +83,14 @@ static void seen_by_a_guest(void)
 	CU_ASSERT_TRUE(link_becomes(&g, true));
 	CU_ASSERT_STRING_EQUAL(of_guest(c, "speed_mbps"), "1000");
 	CU_ASSERT_STRING_EQUAL(of_guest(c, "station"), "02:68:76:00:00:09");
-	CU_ASSERT_EQUAL(code_of(c, "adapter.set", "{\"id\":\"a/nic0\",\"link\":\"down\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(c, "adapter.set", "{\"adapter\":\"a/nic0\",\"link\":\"down\"}"), 0);
 	CU_ASSERT_TRUE(link_becomes(&g, false));
 	CU_ASSERT_STRING_EQUAL(of_guest(c, "link"), "down");
-	CU_ASSERT_EQUAL(code_of(c, "adapter.set", "{\"id\":\"a/nic0\",\"switch\":\"\",\"link\":\"up\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(c, "adapter.set", "{\"adapter\":\"a/nic0\",\"switch\":\"\",\"link\":\"up\"}"), 0);
 	CU_ASSERT_FALSE(reg(&g, E1000_STATUS) & E1000_STATUS_LU);	/* on no switch */
-	CU_ASSERT_EQUAL(code_of(c, "adapter.set", "{\"id\":\"a/nic0\",\"switch\":\"lab\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(c, "adapter.set", "{\"adapter\":\"a/nic0\",\"switch\":\"lab\"}"), 0);
 	CU_ASSERT_TRUE(link_becomes(&g, true));
-	CU_ASSERT_EQUAL(code_of(c, "adapter.del", "{\"id\":\"a/nic0\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(c, "adapter.del", "{\"adapter\":\"a/nic0\"}"), 0);
 	CU_ASSERT_EQUAL(vfuc_wait_closed(g.c, PATIENCE_MS), 0);
 	CU_ASSERT_FALSE(exists("vm-a:nic0"));
 	detach(&g);

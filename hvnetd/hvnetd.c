@@ -72,6 +72,20 @@ static void open_standard_streams(void)
 			_exit(HVNETD_EXIT_FAILED);
 }
 
+static int print_api(enum options_action action)
+{
+	if (action == OPTIONS_PRINT_API) {
+		api_print_manual();
+	} else {
+		json_t *schema = api_schema();
+
+		json_dumpf(schema, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		putchar('\n');
+		json_decref(schema);
+	}
+	return fflush(stdout) || ferror(stdout) ? HVNETD_EXIT_FAILED : HVNETD_EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	static struct options options;
@@ -91,11 +105,13 @@ int main(int argc, char **argv)
 		printf("hvnetd %s\n", HVNETD_VERSION);
 		return HVNETD_EXIT_OK;
 	}
+	if (options.action == OPTIONS_PRINT_SCHEMA || options.action == OPTIONS_PRINT_API)
+		return print_api(options.action);
 	hv_log_set_level(options.log_level);
 	umask(0022);
 	raise_descriptor_limit();
 	signals = open_signals();
-	if (signals < 0 || drop_privileges(options.allow_tap)) {
+	if (signals < 0 || drop_privileges(options.allow_tap, options.allow_uplinks)) {
 		fprintf(stderr, "hvnetd: cannot set up signals, or give up privileges: %s\n", strerror(errno));
 		return HVNETD_EXIT_FAILED;
 	}
@@ -104,6 +120,8 @@ int main(int argc, char **argv)
 		hv_log(HV_LOG_ERROR, "hvnetd: %s", err.message);
 	else if (options.action == OPTIONS_CHECK)
 		printf("hvnetd: options and surroundings are fine\n");
+	else if (options.action == OPTIONS_CHECK_FILE)
+		printf("hvnetd: %s is fine\n", options.check_file);
 	else if (run(&daemon_state, signals))
 		status = HVNETD_EXIT_FAILED;
 	hvnetd_stop(&daemon_state);

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemon: switches, virtual machines, adapters and uplinks as objects with names, made on the
- * command line or over the control socket, and what they stand on: vswitch, vmbus, netvsp, e1000.
+ * command line, over the control socket or from the state file, and what they stand on: vswitch, vmbus, netvsp, e1000.
  *
  *   hvnetd ─┬─ worker: one loop; everything below belongs to its thread
- *           ├─ switch ── uplink: a port that is no guest's (tap, nat, stream)
- *           ├─ vm: one VMBus bridge on a socket ─┬─ synthetic adapter: a NetVSP on a port of a switch
- *           │                                    └─ emulated adapter: an 8254x on a socket of its own, on a port
- *           └─ control: JSON-RPC; a vm may belong to a connection and ends with it
+ *           ├─ switch ─┬─ uplink: its external adapter (interfaces, tap, NAT), or a stream
+ *           │          ├─ host NIC: a tap that the host sees
+ *           │          └─ port: one that stays without a NIC
+ *           ├─ vm: one VMBus bridge on a socket ─┬─ synthetic adapter: a NetVSP
+ *           │                                    └─ emulated adapter: an 8254x on a socket of its own
+ *           ├─ control: JSON-RPC (rpc.h, api.h); a vm may belong to a connection and ends with it
+ *           └─ store: the configuration's file
  *
- * Forwarding, VMBus, NetVSP and the chip themselves are left to their libraries; what the command line and
- * the control socket say is parsed in options.c and rpc.c.
+ * Configuration and what is made of it are kept apart; object.h says how changes go from one to the other.
+ *
+ * An adapter is configuration and a device that its guest's QEMU can attach to. A port for it, with its policies, is on the
+ * switch only while a QEMU has the device, and its NIC is connected only while the guest's driver is up (adapter.c).
+ *
+ * Forwarding, VMBus, NetVSP and the chip themselves are left to their libraries.
  *
  * Threads: all calls on the worker's thread. There is one worker; objects reach their loop through
  * it, so that there can be more.
@@ -26,23 +33,31 @@
 #include "e1000/e1000.h"
 #include "hvnetd/capture.h"
 #include "hvnetd/child.h"
+#include "hvnetd/event.h"
+#include "hvnetd/job.h"
 #include "hvnetd/names.h"
+#include "hvnetd/object.h"
 #include "hvnetd/options.h"
 #include "hvnetd/rpc.h"
 
 struct control;
 struct control_client;
 struct netvsp;
+struct store;
 struct vmbus_bridge;
 struct vswitch;
+struct vswitch_nic;
 struct vswitch_port;
 struct vswitch_uplink;
 
 enum {
-	HVNETD_MAX_VMS = 1024,		/* our policy, each of the four: a runaway script's limit */
-	HVNETD_MAX_ADAPTERS = 8,	/* of a VM; as Hyper-V */
+	HVNETD_MAX_VMS = 1024,		/* our policy, each: a runaway script's limit */
+	HVNETD_MAX_SYNTHETIC = 8,	/* adapters of a VM; as Hyper-V … */
+	HVNETD_MAX_EMULATED = 8,	/* … which has 4 */
 	HVNETD_MAX_VCPUS = 240,		/* of a VM; the bridge's vectors */
-	HVNETD_MAX_UPLINKS = 64,	/* of a switch */
+	HVNETD_MAX_UPLINKS = 64,	/* of a switch, streams included */
+	HVNETD_MAX_HOSTNICS = 64,	/* of a switch */
+	HVNETD_MAX_LIVE_SWITCHES = 256,
 };
 
 struct worker {
@@ -50,25 +65,33 @@ struct worker {
 	struct hv_loop *loop;		/* owned */
 };
 
-enum uplink_kind {
-	UPLINK_NAT,
+struct hvnetd_switch {
+	struct object o;
+	struct vswitch *sw;		/* owned; NULL: not made */
+	TAILQ_HEAD(, placed) extensions;	/* extension.c's */
+	struct {			/* noted by the data path, reported by event.c */
+		uint64_t count;
+		uint8_t mac[6];
+		uint16_t vlan;
+	} flapping;
+};
+
+enum uplink_kind {			/* order of api_uplink_kinds */
+	UPLINK_PACKET,
 	UPLINK_TAP,
+	UPLINK_NAT,
 	UPLINK_STREAM,
 };
 
 /*
- * DOWN --opened--> UP --peer or process gone--> DOWN, tried again after a growing delay.
- * A tap is never DOWN: it fails at creation or stays.
+ * An uplink, or a host NIC (a tap that is the host's own).
+ *
+ * DOWN --opened--> UP --peer, process or interface gone--> DOWN, tried again after a growing delay.
+ * One that is added has to come up; one that was stored may stay DOWN, and is tried again.
  */
 struct uplink {
-	TAILQ_ENTRY(uplink) link;
-	struct hvnetd *d;		/* borrowed: outlives all objects */
-	struct hvnetd_switch *sw;	/* borrowed: its uplinks go first */
+	struct object o;
 	enum uplink_kind kind;
-	bool builtin;			/* came with the switch and goes with it */
-	bool external;			/* behind a tap is a network, not the host alone */
-	char name[HVNETD_NAME_BYTES];	/* of the port */
-	char *where;			/* owned; interface or path; NULL for NAT */
 	struct vswitch_uplink *uplink;	/* owned; NULL while down */
 	struct child *child;		/* owned; NAT's process, or NULL */
 	struct hv_timer timer;		/* tears down, or tries again */
@@ -79,13 +102,10 @@ struct uplink {
 	char why[128];			/* it is down */
 };
 
-struct hvnetd_switch {
-	TAILQ_ENTRY(hvnetd_switch) link;
-	char name[HVNETD_NAME_BYTES];
-	enum switch_type type;
-	struct vswitch *sw;		/* owned */
-	TAILQ_HEAD(, uplink) uplinks;
-	unsigned num_uplinks;
+struct fixed_port {			/* of port.create */
+	struct object o;
+	struct vswitch_port *port;	/* owned; NULL: not made */
+	struct adapter *user;		/* borrowed: lets go before it ends; whose NIC is on it */
 };
 
 enum adapter_kind {
@@ -94,104 +114,142 @@ enum adapter_kind {
 };
 
 struct adapter {
-	TAILQ_ENTRY(adapter) link;
+	struct object o;
 	enum adapter_kind kind;
-	struct vm *vm;			/* borrowed: its adapters go first */
-	struct hvnetd_switch *sw;	/* borrowed: a switch with adapters stays, or lets go of them; may be NULL */
-	char name[HVNETD_NAME_BYTES];	/* unique in the VM */
+	struct vm *vm;			/* borrowed: its adapters go first; NULL: not made */
 	uint8_t mac[6];
-	uint32_t mtu;			/* synthetic: the largest that the guest may set */
-	bool link_up;			/* as administered */
-	struct vswitch_port *port;	/* owned; NULL without a switch */
 	struct netvsp *nic;		/* owned; synthetic, else NULL */
 	struct e1000 *chip;		/* owned; emulated, else NULL */
 	char *socket;			/* owned; the chip's, else NULL */
+	bool attached;			/* as last seen: a QEMU has it */
+	struct hvnetd_switch *sw;	/* borrowed while there is a port */
+	struct vswitch_port *port;	/* owned, or fixed's; NULL: none */
+	struct fixed_port *fixed;	/* borrowed: its port, or NULL */
+	json_t *settings;		/* owned; configuration that is, or is just being, realized; NULL: not made */
+	struct hv_timer look;		/* something has changed: look at it */
+	const char *nic_state;		/* as last told */
+	char why[128];			/* there is no port */
 };
 
 struct vm {
-	TAILQ_ENTRY(vm) link;
-	char name[HVNETD_NAME_BYTES];
-	uint32_t vcpus;
+	struct object o;
 	char *socket;			/* owned; path of the bridge's socket; each emulated adapter has its own behind it */
-	struct control_client *scope;	/* borrowed: the VM goes with it; NULL: stays */
-	struct vmbus_bridge *bridge;	/* owned */
-	TAILQ_HEAD(, adapter) adapters;
-	unsigned num_adapters;
+	struct vmbus_bridge *bridge;	/* owned; NULL: not made */
 };
 
 struct hvnetd {
 	struct worker worker;
 	const struct options *options;	/* borrowed: main()'s */
 	char nat_program[PATH_MAX];	/* empty: none found */
+	char extension_dir[PATH_MAX];	/* where extensions are installed */
 	uint8_t host[16];		/* host_id() */
 	struct control *control;	/* owned */
+	struct store *store;		/* owned; NULL: nothing is stored */
 	struct child_set children;
-	TAILQ_HEAD(, hvnetd_switch) switches;
-	TAILQ_HEAD(, vm) vms;
-	unsigned num_vms, num_switches;
+	struct objects objects;
+	struct jobs jobs;
+	struct events events;
+	bool restoring;			/* what cannot be realized stays, and is tried again */
+	const json_t *restored;		/* borrowed, while restoring: the document */
+	struct rpc_error restore_error;
+	bool own_made;			/* the command line's switches, or not */
 	uint64_t vms_made;		/* for names that nobody gave */
+	uint32_t acl_ids;		/* the highest so far */
 	struct capture_list captures;
 	uint64_t captures_made;
 };
 
-/* All return 0, or -1 with err filled. */
+/* ---- classes of objects (object.h) ---- */
 
-int hvnetd_switch_add(struct hvnetd *d, const char *name, enum switch_type type, const char *interface,
-		      struct rpc_error *err) __attribute__((warn_unused_result));
-/* force: takes its adapters and uplinks off first. */
-int hvnetd_switch_del(struct hvnetd *d, struct hvnetd_switch *sw, bool force, struct rpc_error *err);
-struct hvnetd_switch *hvnetd_switch_find(struct hvnetd *d, const char *name, struct rpc_error *err);
+int switch_check(struct object *o, struct rpc_error *err);
+int switch_realize(struct object *o, struct rpc_error *err);
+int uplink_check(struct object *o, struct rpc_error *err);
+int uplink_realize(struct object *o, struct rpc_error *err);
+void uplink_init(struct object *o);
+int port_check(struct object *o, struct rpc_error *err);
+int port_realize(struct object *o, struct rpc_error *err);
+int vm_check(struct object *o, struct rpc_error *err);
+int vm_realize(struct object *o, struct rpc_error *err);
+int adapter_check(struct object *o, struct rpc_error *err);
+int adapter_realize(struct object *o, struct rpc_error *err);
+void adapter_init(struct object *o);
 
-struct uplink_desc {
-	enum uplink_kind kind;
-	const char *name;		/* of the port; NULL: by kind */
-	const char *where;		/* interface or path; NULL for NAT */
-	bool external;			/* tap only */
-};
-int uplink_add(struct hvnetd *d, struct hvnetd_switch *sw, const struct uplink_desc *desc,
-	       struct uplink **out, struct rpc_error *err) __attribute__((warn_unused_result));
-void uplink_del(struct uplink *u);
+/* ---- switches ---- */
+
+/* By name, id or friendly name. NULL with err. */
+struct object *switch_find(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* NULL: it was not made. */
+struct vswitch *switch_of(const struct object *o);
+struct vswitch_port *switch_first_port(const struct object *o);
+/* What follows from the configuration of its uplinks and host NICs. */
+enum switch_type switch_type_of(struct hvnetd *d, const char *name);
+/* The object (uplink, host NIC, port or adapter) that a live port is of; NULL: none. */
+struct object *port_owner(struct hvnetd *d, const struct object *sw, const struct vswitch_port *port);
+/* The live port of such an object; NULL: none now. */
+struct vswitch_port *port_of(const struct object *o);
+/* "SWITCH/PORT" or "VM/ADAPTER", or a port's GUID. NULL with err. */
+struct object *object_find_port(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* The object whose policies count for it: itself, or the port of port.create that an adapter is on. */
+struct object *policy_holder(struct object *o);
+
+/* ---- uplinks ---- */
+
 const char *uplink_kind_name(enum uplink_kind kind);
+enum uplink_kind uplink_kind_of(const struct object *o);
+/* Whether it is the switch's external adapter. */
+bool uplink_is_external(const struct object *o);
 /* Where hvnet-nat is: as told, or beside this program. Empty if it cannot be run. */
 void nat_find_program(const struct options *o, char *path, size_t bytes);
 
-/* name NULL: one is made up. scope NULL: not scoped. */
-int hvnetd_vm_add(struct hvnetd *d, const char *name, uint32_t vcpus, struct control_client *scope,
-		  struct vm **out, struct rpc_error *err) __attribute__((warn_unused_result));
-void hvnetd_vm_del(struct hvnetd *d, struct vm *vm);
-struct vm *hvnetd_vm_find(struct hvnetd *d, const char *name, struct rpc_error *err);
-/* Deletes what was scoped to a connection. */
-void hvnetd_scope_gone(struct hvnetd *d, struct control_client *scope);
+/* ---- virtual machines and adapters ---- */
 
-struct adapter_desc {
-	struct hvnetd_switch *sw;
-	struct vm *vm;
-	const char *name;		/* NULL: nic0, nic1, … */
-	const char *mac;		/* NULL: from the names */
-	enum adapter_kind kind;
-	uint32_t mtu;			/* synthetic; 0: the largest */
-	enum e1000_model model;		/* emulated */
-};
-int adapter_add(struct hvnetd *d, const struct adapter_desc *desc, struct adapter **out,
-		struct rpc_error *err) __attribute__((warn_unused_result));
-void adapter_del(struct adapter *a);
-/* sw NULL: off its switch. */
-int adapter_move(struct adapter *a, struct hvnetd_switch *sw, struct rpc_error *err)
-	__attribute__((warn_unused_result));
-void adapter_set_link(struct adapter *a, bool up);
 const char *adapter_kind_name(enum adapter_kind kind);
+enum adapter_kind adapter_kind_of(const struct object *o);
 /* Where the guest's QEMU attaches for it: the VM's socket, or its own. */
 const char *adapter_socket(const struct adapter *a);
 /* n-th counter of what is behind it, false past the last. */
 bool adapter_counter(const struct adapter *a, unsigned n, const char **name, uint64_t *value);
-/* "vm/adapter". */
-void adapter_id(const struct adapter *a, char id[2 * HVNETD_NAME_BYTES]);
-struct adapter *adapter_find(struct hvnetd *d, const char *id, struct rpc_error *err);
+bool adapter_is_attached(const struct adapter *a);
+bool adapter_driver_up(const struct adapter *a);
+/* The NIC on the switch: "none", "created", "connected", "disconnected". */
+const char *adapter_nic_state(const struct adapter *a);
+/* A port that it was on is going, or there again. */
+void adapter_leave_port(struct adapter *a);
+/* Does what its state asks for; soon, from the loop. */
+void adapter_look_soon(struct adapter *a);
+/* A VM's bridge has another client, or none. cookie: the struct vm. */
+void vm_changed(void *cookie);
 
-/* The methods of the control socket; opaque is the struct hvnetd, caller the control_client. */
-extern const struct rpc_method hvnetd_methods[];
-extern const size_t hvnetd_num_methods;
-json_t *method_stats(struct rpc_call *call);
+/* ---- policies ---- */
+
+/* Whether the policies, ACL and bandwidth of a configuration are good for a NIC of this kind. */
+int policy_check(struct hvnetd *d, const json_t *config, bool external, struct rpc_error *err)
+	__attribute__((warn_unused_result));
+/* err says which extension refused, and why. Returns -1. */
+int refused_by_extension(const struct vswitch *sw, const char *what, struct rpc_error *err);
+/* Makes the port's policies those of a configuration; before: of which they are now, or NULL. All or nothing. */
+int policy_apply(struct vswitch_port *port, const json_t *config, const json_t *before, bool external, struct rpc_error *err)
+	__attribute__((warn_unused_result));
+
+/* A set of VLANs as "1,5-7". False: not one. */
+struct vswitch_vlan_set;
+bool vlan_list_parse(const char *text, struct vswitch_vlan_set *set);
+/* A number for a new ACL entry, unique in the daemon. */
+uint32_t acl_new_id(struct hvnetd *d);
+
+/* ---- extensions on a switch (extension.c) ---- */
+
+int extension_check(struct object *sw, struct rpc_error *err);
+/* Makes the stack what o.config says. 0, or -1 with err and all as before. */
+int extension_realize(struct hvnetd_switch *sw, struct rpc_error *err);
+/* Takes all off. */
+void extension_clear(struct hvnetd_switch *sw);
+
+/* ---- the whole ---- */
+
+void hvnetd_run_call(void *opaque, struct rpc_call *call);
+/* Deletes what was scoped to a connection. */
+void hvnetd_scope_gone(struct hvnetd *d, uint64_t scope);
 
 /* Start-up and stop. The sentence in err says what to do; the status is main()'s. */
 enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct rpc_error *err);

@@ -62,7 +62,7 @@ static const char *arguments(void)
 static bool vms_become(struct hvnet_client *c, json_int_t n)
 {
 	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (count(c, "vm.show", "vms") == n)
+		if (count(c, "vm.list", "vms") == n)
 			return true;
 		usleep(5000);
 	}
@@ -91,9 +91,9 @@ static void guest_runs(void)
 	snprintf(socket, sizeof(socket), "\"path\":\"%s/vm-a\"", dir);
 	CU_ASSERT_TRUE(strstr(text, socket) != NULL);
 	CU_ASSERT_TRUE(strstr(text, "memory-backend-memfd,id=hvnet-ram,size=67108864,share=on\n") != NULL);
-	CU_ASSERT_EQUAL(count(c, "adapter.show", "adapters"), 2);
-	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "mac"), "02:00:00:00:00:07");
-	CU_ASSERT_STRING_EQUAL(member(c, "vm.show", "vms", "vcpus"), "3");
+	CU_ASSERT_EQUAL(count(c, "adapter.list", "adapters"), 2);
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.list", "adapters", "mac"), "02:00:00:00:00:07");
+	CU_ASSERT_STRING_EQUAL(member(c, "vm.list", "vms", "vcpus"), "3");
 	CU_ASSERT_TRUE(exists("vm-a"));
 	kill(qemu, SIGTERM);
 	CU_ASSERT_EQUAL(wait_exit(qemu), 128 + SIGTERM);
@@ -122,8 +122,8 @@ static void emulated_only(void)
 	snprintf(first, sizeof(first), "\"path\":\"%s/vm-a:nic0\"", dir);
 	snprintf(second, sizeof(second), "\"path\":\"%s/vm-a:x\"", dir);
 	CU_ASSERT_TRUE(!strstr(text, bridge) && strstr(text, first) && strstr(text, second));
-	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "kind"), "emulated");
-	CU_ASSERT_STRING_EQUAL(member(c, "adapter.show", "adapters", "model"), "82545em");
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.list", "adapters", "kind"), "emulated");
+	CU_ASSERT_STRING_EQUAL(member(c, "adapter.list", "adapters", "model"), "82545em");
 	CU_ASSERT_TRUE(exists("vm-a:nic0") && exists("vm-a:x"));
 	kill(qemu, SIGTERM);
 	CU_ASSERT_EQUAL(wait_exit(qemu), 128 + SIGTERM);
@@ -197,7 +197,7 @@ static void prints_only(void)
 	CU_ASSERT_TRUE(output_has("hvnetctl adapter add --vm a --switch 'Default Switch'\n"));
 	CU_ASSERT_EQUAL(wait_exit(LAUNCH("--print", "--vm", "a", "--nic", "emulated,name=nic0,switch=lab", "--nic", "emulated")), 0);
 	CU_ASSERT_TRUE(output_has("--switch lab --kind emulated --name nic0\n"));
-	CU_ASSERT_EQUAL(count(c, "vm.show", "vms"), 0);
+	CU_ASSERT_EQUAL(count(c, "vm.list", "vms"), 0);
 	CU_ASSERT_FALSE(exists("arguments"));
 	hvnet_disconnect(c);
 	stop(pid);

@@ -5,7 +5,24 @@
 
 #include <jansson.h>
 
+#include "hvnetd/object.h"
+
 struct rpc_call;
+
+/* Shared by handlers. */
+
+/* Copies those of the call's parameters that it has. */
+void copy_params(json_t *to, const struct rpc_call *call, const char *const *names);
+/* The switch that the parameter "switch" names. NULL with call->err. */
+struct object *switch_param(struct rpc_call *call);
+/* The object that "port" names. */
+struct object *port_param(struct rpc_call *call);
+/* A page of the objects of a kind, of the switch that is named or of all. */
+json_t *list_objects(struct rpc_call *call, enum object_kind kind, json_t *(*show)(const struct object *o), const char *list);
+/* A host NIC's configuration; name and interface NULL: made up. shares: the interface whose settings it takes over, or NULL. */
+struct object *hostnic_put(struct rpc_call *call, const char *sw, const char *name, const char *interface, const char *shares);
+
+/* One for each row of the table. */
 
 json_t *method_switch_create(struct rpc_call *call);
 json_t *method_switch_delete(struct rpc_call *call);
@@ -92,8 +109,6 @@ json_t *method_config_diff(struct rpc_call *call);
 json_t *method_config_apply(struct rpc_call *call);
 
 json_t *method_topology(struct rpc_call *call);
-
-json_t *method_transaction(struct rpc_call *call);
 
 json_t *method_version(struct rpc_call *call);
 

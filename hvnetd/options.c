@@ -15,6 +15,13 @@ enum {
 	OPT_SWITCH,
 	OPT_NO_DEFAULT_SWITCH,
 	OPT_ALLOW_TAP,
+	OPT_ALLOW_UPLINKS,
+	OPT_ALLOW_OTHERS,
+	OPT_GROUP,
+	OPT_STATE_DIR,
+	OPT_EXTENSION_DIR,
+	OPT_PRINT_SCHEMA,
+	OPT_PRINT_API,
 	OPT_NAT_PROGRAM,
 	OPT_LOG_LEVEL,
 	OPT_FOREGROUND,
@@ -29,6 +36,13 @@ static const struct option long_options[] = {
 	{ "switch", required_argument, NULL, OPT_SWITCH },
 	{ "no-default-switch", no_argument, NULL, OPT_NO_DEFAULT_SWITCH },
 	{ "allow-tap", no_argument, NULL, OPT_ALLOW_TAP },
+	{ "allow-uplinks", no_argument, NULL, OPT_ALLOW_UPLINKS },
+	{ "allow-others", required_argument, NULL, OPT_ALLOW_OTHERS },
+	{ "group", required_argument, NULL, OPT_GROUP },
+	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
+	{ "extension-dir", required_argument, NULL, OPT_EXTENSION_DIR },
+	{ "print-schema", no_argument, NULL, OPT_PRINT_SCHEMA },
+	{ "print-api", no_argument, NULL, OPT_PRINT_API },
 	{ "nat-program", required_argument, NULL, OPT_NAT_PROGRAM },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
@@ -64,13 +78,21 @@ void options_print_help(void)
 	      "  --runtime-dir DIR        where device sockets are made (default: " HVNETD_RUNTIME_DIR ")\n"
 	      "  --switch NAME=private    a switch of guests among themselves\n"
 	      "  --switch NAME=nat        the same with user-mode NAT to the network\n"
-	      "  --switch NAME=tap:IF     the same with tap interface IF as the host's own adapter\n"
+	      "  --switch NAME=internal:IF  the same with tap interface IF as the host's own adapter\n"
+	      "  --switch NAME=external:IF  the same with interface IF of the host as uplink\n"
 	      "  --no-default-switch      no NAT switch \"" HVNETD_DEFAULT_SWITCH "\"\n"
+	      "  --state-dir DIR          store the configuration there, and start with what is stored\n"
 	      "  --allow-tap              keep the right to add tap interfaces later (CAP_NET_ADMIN)\n"
+	      "  --allow-uplinks          keep the right to bind interfaces later (CAP_NET_RAW, too)\n"
+	      "  --allow-others=look      users who may not change anything may look\n"
+	      "  --group GROUP            whose members may change things (default: hvnet)\n"
+	      "  --extension-dir DIR      where extensions of switches are installed\n"
 	      "  --nat-program PATH       the program hvnet-nat, if it is not beside this one\n"
 	      "  --log-level LEVEL        error, warning, notice, info (default) or debug\n"
 	      "  --foreground             stay in the foreground (this is the default)\n"
-	      "  --check                  check options and surroundings, and exit\n"
+	      "  --check [FILE]           check options and surroundings, or a configuration, and exit\n"
+	      "  --print-schema           print the control socket's JSON Schema, and exit\n"
+	      "  --print-api              print its reference as for man(1), and exit\n"
 	      "  --help, --version        print this, or the version, and exit\n"
 	      "\n"
 	      "Exit status: 0 stopped on request, 1 failed, 2 wrong usage, 3 another hvnetd serves\n"
@@ -107,8 +129,10 @@ const char *switch_type_name(enum switch_type type)
 		return "private";
 	case SWITCH_NAT:
 		return "nat";
-	case SWITCH_TAP:
-		return "tap";
+	case SWITCH_INTERNAL:
+		return "internal";
+	case SWITCH_EXTERNAL:
+		return "external";
 	}
 	return "?";
 }
@@ -119,14 +143,14 @@ static bool parse_switch_type(struct parser *p, const char *arg, const char *typ
 		s->type = SWITCH_PRIVATE;
 	} else if (!strcmp(type, "nat")) {
 		s->type = SWITCH_NAT;
-	} else if (!strncmp(type, "tap:", 4)) {
-		s->type = SWITCH_TAP;
-		if (!interface_is_good(type + 4))
+	} else if (!strncmp(type, "internal:", 9) || !strncmp(type, "external:", 9)) {
+		s->type = type[0] == 'i' ? SWITCH_INTERNAL : SWITCH_EXTERNAL;
+		if (!interface_is_good(type + 9))
 			return fail(p, "--switch %s: \"%s\" cannot be the name of an interface (1 to 15 "
-				    "characters, no space, '/', ':' or '%%')", arg, type + 4);
-		strcpy(s->interface, type + 4);
+				    "characters, no space, '/', ':' or '%%')", arg, type + 9);
+		strcpy(s->interface, type + 9);
 	} else {
-		return fail(p, "--switch %s: unknown type \"%s\"; known are private, nat and tap:INTERFACE",
+		return fail(p, "--switch %s: unknown type \"%s\"; known are private, nat, internal:INTERFACE and external:INTERFACE",
 			    arg, type);
 	}
 	return true;
@@ -194,6 +218,24 @@ static bool take_option(struct parser *p, int option)
 	case OPT_ALLOW_TAP:
 		o->allow_tap = true;
 		return true;
+	case OPT_ALLOW_UPLINKS:
+		o->allow_uplinks = true;
+		return true;
+	case OPT_ALLOW_OTHERS:
+		o->others_look = !strcmp(optarg, "look");
+		return o->others_look || fail(p, "--allow-others %s: known is look", optarg);
+	case OPT_GROUP:
+		return take_path(p, "--group", optarg, o->group, sizeof(o->group));
+	case OPT_STATE_DIR:
+		return take_path(p, "--state-dir", optarg, o->state_dir, sizeof(o->state_dir));
+	case OPT_EXTENSION_DIR:
+		return take_path(p, "--extension-dir", optarg, o->extension_dir, sizeof(o->extension_dir));
+	case OPT_PRINT_SCHEMA:
+		o->action = OPTIONS_PRINT_SCHEMA;
+		return true;
+	case OPT_PRINT_API:
+		o->action = OPTIONS_PRINT_API;
+		return true;
 	case OPT_FOREGROUND:
 		return true;
 	case OPT_CHECK:
@@ -224,8 +266,10 @@ static bool finish(struct parser *p)
 		/* Given by hand, it replaces the one that would be made. */
 		if (!strcmp(o->switches[i].name, HVNETD_DEFAULT_SWITCH))
 			o->default_switch = false;
-		if (o->switches[i].type == SWITCH_TAP)
+		if (o->switches[i].type == SWITCH_INTERNAL)
 			o->allow_tap = true;
+		if (o->switches[i].type == SWITCH_EXTERNAL)
+			o->allow_uplinks = true;
 	}
 	return true;
 }
@@ -254,6 +298,11 @@ bool options_parse(int argc, char *const *argv, struct options *out, char *error
 			return false;
 		if (out->action == OPTIONS_HELP || out->action == OPTIONS_VERSION)
 			return true;
+	}
+	if (optind < argc && out->action == OPTIONS_CHECK) {
+		out->action = OPTIONS_CHECK_FILE;
+		if (!take_path(&p, "--check", argv[optind++], out->check_file, sizeof(out->check_file)))
+			return false;
 	}
 	if (optind < argc)
 		return fail(&p, "unexpected argument \"%s\"", argv[optind]);

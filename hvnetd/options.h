@@ -28,21 +28,26 @@ enum hvnetd_exit {
 	HVNETD_EXIT_NO_URING = 4,
 };
 
+/* What a switch has follows from its ports; order of api_switch_types. */
 enum switch_type {
 	SWITCH_PRIVATE,			/* guests among themselves */
+	SWITCH_INTERNAL,		/* and the host, by a tap interface */
+	SWITCH_EXTERNAL,		/* and a network, by an interface of the host */
 	SWITCH_NAT,			/* and the network by user-mode NAT */
-	SWITCH_TAP,			/* and a tap interface: the host's own NIC */
 };
 
 struct switch_option {
 	char name[64];
 	enum switch_type type;
-	char interface[16];		/* SWITCH_TAP: IFNAMSIZ with its NUL */
+	char interface[16];		/* of SWITCH_INTERNAL and SWITCH_EXTERNAL: IFNAMSIZ with its NUL */
 };
 
 enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_CHECK,
+	OPTIONS_CHECK_FILE,		/* a configuration */
+	OPTIONS_PRINT_SCHEMA,
+	OPTIONS_PRINT_API,		/* the reference of the manual */
 	OPTIONS_HELP,
 	OPTIONS_VERSION,
 };
@@ -52,10 +57,16 @@ struct options {
 	char socket[PATH_MAX];
 	char runtime_dir[PATH_MAX];
 	char nat_program[PATH_MAX];	/* empty: looked for */
+	char extension_dir[PATH_MAX];	/* empty: looked for */
+	char state_dir[PATH_MAX];	/* empty: nothing is stored */
+	char check_file[PATH_MAX];
+	char group[64];			/* empty: CONTROL_GROUP */
 	struct switch_option switches[HVNETD_MAX_SWITCHES];
 	unsigned num_switches;
 	bool default_switch;
 	bool allow_tap;			/* keep CAP_NET_ADMIN, for taps that are added later */
+	bool allow_uplinks;		/* … and CAP_NET_RAW, for interfaces */
+	bool others_look;		/* users who may not change anything may look */
 	enum hv_log_level log_level;
 };
 

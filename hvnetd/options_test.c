@@ -51,8 +51,8 @@ static void switches(void)
 	CU_ASSERT_FALSE(o.default_switch);
 	CU_ASSERT_FALSE(o.allow_tap);
 
-	CU_ASSERT_TRUE(parse("--switch", "lan=tap:tap0", "--check"));
-	CU_ASSERT_EQUAL(o.switches[0].type, SWITCH_TAP);
+	CU_ASSERT_TRUE(parse("--switch", "lan=internal:tap0", "--check"));
+	CU_ASSERT_EQUAL(o.switches[0].type, SWITCH_INTERNAL);
 	CU_ASSERT_STRING_EQUAL(o.switches[0].interface, "tap0");
 	CU_ASSERT_TRUE(o.allow_tap);
 	CU_ASSERT_EQUAL(o.action, OPTIONS_CHECK);
@@ -85,11 +85,11 @@ static void lies(void)
 		{ "--switch", "\xff=nat", "name" },
 		{ "--switch", long_name, "name" },
 		{ "--switch", "lab=bridge", "\"bridge\"" },
-		{ "--switch", "lab=tap:", "interface" },
-		{ "--switch", "lab=tap:a/b", "interface" },
-		{ "--switch", "lab=tap:..", "interface" },
-		{ "--switch", "lab=tap:tap%d", "interface" },
-		{ "--switch", "lab=tap:0123456789abcdef", "interface" },
+		{ "--switch", "lab=internal:", "interface" },
+		{ "--switch", "lab=internal:a/b", "interface" },
+		{ "--switch", "lab=internal:..", "interface" },
+		{ "--switch", "lab=internal:tap%d", "interface" },
+		{ "--switch", "lab=internal:0123456789abcdef", "interface" },
 		{ "--switch=lab=nat", "--switch=lab=private", "two switches" },
 	};
 

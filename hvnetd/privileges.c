@@ -16,9 +16,9 @@ void raise_descriptor_limit(void)
 	}
 }
 
-int drop_privileges(bool keep_net_admin)
+int drop_privileges(bool taps, bool uplinks)
 {
-	bool have = false;
+	bool have_admin = false, have_raw = false;
 	capng_select_t what = CAPNG_SELECT_CAPS;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -27,13 +27,15 @@ int drop_privileges(bool keep_net_admin)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (capng_get_caps_process())
 		return -EIO;
-	have = capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN);
+	have_admin = (taps || uplinks) && capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN);
+	have_raw = uplinks && capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW);
 	/* The bounding set can be lowered only with the right to; without it there is nothing to lose in it. */
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		what = CAPNG_SELECT_BOTH;
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (keep_net_admin && have &&
-	    capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN, -1))
+	if (have_admin && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN))
+		return -EIO;
+	if (have_raw && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW))
 		return -EIO;
 	return capng_apply(what) ? -EPERM : 0;
 }

@@ -8,9 +8,9 @@
 /* As many descriptors as the hard limit permits: a guest needs one per vector and DMA map. */
 void raise_descriptor_limit(void);
 /*
- * Gives up all capabilities, also for programs that are started, but CAP_NET_ADMIN if keep_net_admin, and the
- * right to gain new ones. -errno.
+ * Gives up all capabilities, also for programs that are started, but CAP_NET_ADMIN if taps or uplinks are wanted
+ * and CAP_NET_RAW if uplinks are, and the right to gain new ones. -errno.
  */
-int drop_privileges(bool keep_net_admin) __attribute__((warn_unused_result));
+int drop_privileges(bool taps, bool uplinks) __attribute__((warn_unused_result));
 
 #endif

@@ -3,16 +3,47 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "hvnetd/schema.h"
+
+struct rpc_request {
+	const struct rpc_dispatcher *d;	/* borrowed: outlives all requests */
+	json_t *input;			/* owned; a batch, or one request */
+	json_t *replies;		/* owned; of a batch */
+	json_t *reply;			/* owned; of one request */
+	json_t *id;			/* borrowed from input; of the request under way; NULL: it is a notification */
+	json_t *none;			/* owned; parameters of one that has none */
+	size_t next;
+	bool pending, advancing;
+	struct rpc_call call;
+	bool may_change;
+	void *caller;
+	void (*done)(void *caller, char *reply);	/* NULL: abandoned */
+};
 
 int rpc_fail(struct rpc_error *err, enum rpc_code code, const char *what, const char *format, ...)
 {
 	va_list ap;
 
+	memset(err, 0, sizeof(*err));
 	err->code = code;
 	snprintf(err->what, sizeof(err->what), "%s", what ? what : "");
 	va_start(ap, format);
 	vsnprintf(err->message, sizeof(err->message), format, ap);
+	va_end(ap);
+	return -1;
+}
+
+int rpc_detail(struct rpc_error *err, const char *name, const char *format, ...)
+{
+	const int i = err->detail[0].name ? 1 : 0;
+	va_list ap;
+
+	err->detail[i].name = name;
+	va_start(ap, format);
+	vsnprintf(err->detail[i].value, sizeof(err->detail[i].value), format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -34,6 +65,11 @@ bool rpc_boolean(const struct rpc_call *call, const char *name)
 	return json_is_true(json_object_get(call->params, name));
 }
 
+bool rpc_has(const struct rpc_call *call, const char *name)
+{
+	return json_object_get(call->params, name);
+}
+
 /* Replies. A text that is cut in the middle of a character must not make the whole reply vanish. */
 
 static json_t *text(const char *s)
@@ -43,15 +79,25 @@ static json_t *text(const char *s)
 	return t ? t : json_string("(text that is not UTF-8)");
 }
 
-static json_t *error_object(const struct rpc_error *err, json_t *id)
+json_t *rpc_error_object(const struct rpc_error *err)
 {
-	json_t *e = json_object();
+	json_t *e = json_object(), *data = json_object();
 
 	json_object_set_new(e, "code", json_integer(err->code));
 	json_object_set_new(e, "message", text(err->message));
 	if (err->what[0])
-		json_object_set_new(e, "data", json_pack("{s:o}", "what", text(err->what)));
-	return json_pack("{s:s, s:o, s:O}", "jsonrpc", "2.0", "error", e, "id", id);
+		json_object_set_new(data, "what", text(err->what));
+	for (int i = 0; i < 2 && err->detail[i].name; i++)
+		json_object_set_new(data, err->detail[i].name, text(err->detail[i].value));
+	if (json_object_size(data))
+		json_object_set(e, "data", data);
+	json_decref(data);
+	return e;
+}
+
+static json_t *error_reply(const struct rpc_error *err, json_t *id)
+{
+	return json_pack("{s:s, s:o, s:O}", "jsonrpc", "2.0", "error", rpc_error_object(err), "id", id);
 }
 
 static json_t *refuse(enum rpc_code code, json_t *id, const char *message)
@@ -59,7 +105,7 @@ static json_t *refuse(enum rpc_code code, json_t *id, const char *message)
 	struct rpc_error err;
 
 	rpc_fail(&err, code, NULL, "%s", message);
-	return error_object(&err, id);
+	return error_reply(&err, id);
 }
 
 static char *to_line(json_t *reply)
@@ -75,166 +121,171 @@ char *rpc_error_reply(enum rpc_code code, const char *message)
 	return to_line(refuse(code, json_null(), message));
 }
 
-/* Parameters. */
+/* Calls. */
 
-static const struct rpc_param *find_param(const struct rpc_param *p, const char *name)
+int rpc_check_params(const struct rpc_method *m, json_t *params, bool *dry_run, struct rpc_error *err)
 {
-	for (; p && p->name; p++)
-		if (!strcmp(p->name, name))
-			return p;
-	return NULL;
+	json_t *dry = m->flags & RPC_CHANGES ? json_object_get(params, "dry_run") : NULL;
+
+	*dry_run = json_is_true(dry);
+	if (dry && !json_is_boolean(dry))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "dry_run", "\"dry_run\" must be true or false");
+	if (dry)
+		json_object_del(params, "dry_run");
+	return field_check(m->params, params, "", err);
 }
 
-static int check_string(const struct rpc_param *p, const json_t *v, struct rpc_error *err)
+static void run_now(struct rpc_call *call)
 {
-	json_int_t n = (json_int_t)json_string_length(v), max = p->max ? p->max : 255;
+	rpc_answer(call, call->method->run(call));
+}
 
-	if (!json_is_string(v))
-		return rpc_fail(err, RPC_INVALID_PARAMS, p->name, "\"%s\" must be a string", p->name);
-	if (n < p->min || n > max)
-		return rpc_fail(err, RPC_INVALID_PARAMS, p->name,
-				"\"%s\" must be %lld to %lld bytes long, not %lld", p->name,
-				(long long)p->min, (long long)max, (long long)n);
-	if (strlen(json_string_value(v)) != (size_t)n)
-		return rpc_fail(err, RPC_INVALID_PARAMS, p->name, "\"%s\" must not hold a NUL",
-				p->name);
+/* Finds the method and checks everything that can be checked without the object model. */
+static int prepare(struct rpc_request *r, const char *name, json_t *params, struct rpc_error *err)
+{
+	const struct rpc_method *m = r->d->find(name);
+	bool dry_run;
+
+	if (params && !json_is_object(params))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "params", "\"params\" must be an object");
+	if (!m)
+		return rpc_fail(err, RPC_NO_METHOD, name, "there is no method \"%.60s\"", name);
+	if ((m->flags & (RPC_CHANGES | RPC_ACTS)) && !r->may_change)
+		return rpc_fail(err, RPC_DENIED, NULL, "%s is for root, the group hvnet and the user that hvnetd runs as; you may "
+				"look only", m->name);
+	json_decref(r->none);
+	r->none = params ? NULL : json_object();
+	if (rpc_check_params(m, params ? params : r->none, &dry_run, err))
+		return -1;
+	r->call = (struct rpc_call){
+		.opaque = r->d->opaque, .caller = r->caller, .may_change = r->may_change, .dry_run = dry_run, .method = m,
+		.params = params ? params : r->none, .request = r,
+	};
 	return 0;
 }
 
-static int check_param(const struct rpc_param *p, const json_t *v, struct rpc_error *err)
+static void take_reply(struct rpc_request *r, json_t *reply)
 {
-	switch (p->type) {
-	case RPC_STRING:
-		return check_string(p, v, err);
-	case RPC_INTEGER:
-		if (!json_is_integer(v) || json_integer_value(v) < p->min ||
-		    json_integer_value(v) > p->max)
-			return rpc_fail(err, RPC_INVALID_PARAMS, p->name,
-					"\"%s\" must be an integer from %lld to %lld", p->name,
-					(long long)p->min, (long long)p->max);
-		return 0;
-	case RPC_BOOLEAN:
-		if (!json_is_boolean(v))
-			return rpc_fail(err, RPC_INVALID_PARAMS, p->name,
-					"\"%s\" must be true or false", p->name);
-		return 0;
-	}
-	return -1;
+	if (!reply)
+		return;
+	if (r->replies)
+		json_array_append_new(r->replies, reply);
+	else
+		r->reply = reply;
 }
 
-static int check_params(const struct rpc_method *m, json_t *params, struct rpc_error *err)
+/* Begins one request of a line; it is pending until rpc_answer(). */
+static void begin(struct rpc_request *r, json_t *req)
 {
-	const char *name;
-	json_t *v;
+	json_t *version = json_object_get(req, "jsonrpc"), *id = json_object_get(req, "id"), *v;
+	const char *method = json_string_value(json_object_get(req, "method")), *name;
+	json_t *shown = id ? id : json_null();
+	struct rpc_error err = { 0 };
 
-	json_object_foreach(params, name, v) {
-		const struct rpc_param *p = find_param(m->params, name);
-
-		if (!p)
-			return rpc_fail(err, RPC_INVALID_PARAMS, name, "%s has no parameter \"%.60s\"",
-					m->name, name);
-		if (check_param(p, v, err))
-			return -1;
+	r->id = id;
+	if (!json_is_object(req)) {
+		take_reply(r, refuse(RPC_INVALID_REQUEST, json_null(), "a request must be a JSON object"));
+		return;
 	}
-	for (const struct rpc_param *p = m->params; p && p->name; p++)
-		if (p->required && !json_object_get(params, p->name))
-			return rpc_fail(err, RPC_INVALID_PARAMS, p->name,
-					"%s needs the parameter \"%s\"", m->name, p->name);
-	return 0;
+	if (id && !json_is_string(id) && !json_is_number(id) && !json_is_null(id)) {
+		take_reply(r, refuse(RPC_INVALID_REQUEST, json_null(), "\"id\" must be a string, a number or null"));
+		return;
+	}
+	if (!json_is_string(version) || strcmp(json_string_value(version), "2.0") != 0) {
+		take_reply(r, refuse(RPC_INVALID_REQUEST, shown, "\"jsonrpc\" must be \"2.0\""));
+		return;
+	}
+	if (!method) {
+		take_reply(r, refuse(RPC_INVALID_REQUEST, shown, "\"method\" must be a string"));
+		return;
+	}
+	json_object_foreach(req, name, v)
+		if (strcmp(name, "id") != 0 && strcmp(name, "jsonrpc") != 0 && strcmp(name, "method") != 0 &&
+		    strcmp(name, "params") != 0) {
+			take_reply(r, refuse(RPC_INVALID_REQUEST, shown,
+					     "a request has jsonrpc, method, params and id, nothing else"));
+			return;
+		}
+	if (prepare(r, method, json_object_get(req, "params"), &err)) {
+		take_reply(r, id ? error_reply(&err, id) : NULL);
+		return;
+	}
+	r->pending = true;
+	if (r->d->run)
+		r->d->run(r->d->opaque, &r->call);
+	else
+		run_now(&r->call);
 }
 
 /* Requests. */
 
-static json_t *run(const struct rpc_dispatcher *d, const struct rpc_method *m, void *caller,
-		   bool may_change, json_t *params, struct rpc_error *err)
+static void request_free(struct rpc_request *r)
 {
-	struct rpc_call call = { .opaque = d->opaque, .caller = caller, .params = params };
-	json_t *result = NULL;
-
-	if (m->changes && !may_change)
-		rpc_fail(&call.err, RPC_DENIED, NULL,
-			 "%s is for root and the user that hvnetd runs as; you may look only", m->name);
-	else if (!check_params(m, params, &call.err))
-		result = m->run(&call);
-	if (!result && !call.err.code)
-		rpc_fail(&call.err, RPC_INTERNAL, NULL, "%s failed: out of memory?", m->name);
-	*err = call.err;
-	return result;
+	json_decref(r->input);
+	json_decref(r->replies);
+	json_decref(r->reply);
+	json_decref(r->none);
+	free(r);
 }
 
-static json_t *run_by_name(const struct rpc_dispatcher *d, void *caller, bool may_change,
-			   const char *method, json_t *params, struct rpc_error *err)
+static void finish(struct rpc_request *r)
 {
-	json_t *none, *result;
+	void (*done)(void *caller, char *reply) = r->done;
+	void *caller = r->caller;
+	char *line;
 
-	if (params && !json_is_object(params)) {
-		rpc_fail(err, RPC_INVALID_PARAMS, "params", "\"params\" must be an object");
-		return NULL;
-	}
-	for (size_t i = 0; i < d->num_methods; i++) {
-		if (strcmp(d->methods[i].name, method) != 0)
-			continue;
-		none = params ? NULL : json_object();
-		result = run(d, &d->methods[i], caller, may_change, params ? params : none, err);
-		json_decref(none);
-		return result;
-	}
-	rpc_fail(err, RPC_NO_METHOD, method, "there is no method \"%.60s\"", method);
-	return NULL;
+	if (r->replies && json_array_size(r->replies))
+		line = to_line(json_incref(r->replies));
+	else
+		line = r->reply ? to_line(json_incref(r->reply)) : NULL;
+	request_free(r);
+	if (done)
+		done(caller, line);
+	else
+		free(line);
 }
 
-/* One request of a line. A new reference, or NULL for a notification. */
-static json_t *handle_one(const struct rpc_dispatcher *d, void *caller, bool may_change, json_t *req)
+/* Runs requests until one is pending. False: all are done, and r is gone. */
+static bool advance(struct rpc_request *r)
 {
-	json_t *id = json_object_get(req, "id"), *version = json_object_get(req, "jsonrpc");
-	const char *method = json_string_value(json_object_get(req, "method")), *name;
-	struct rpc_error err = { 0 };
-	json_t *result, *v;
+	const size_t n = json_is_array(r->input) ? json_array_size(r->input) : 1;
 
-	if (!json_is_object(req))
-		return refuse(RPC_INVALID_REQUEST, json_null(), "a request must be a JSON object");
-	if (id && !json_is_string(id) && !json_is_number(id) && !json_is_null(id))
-		return refuse(RPC_INVALID_REQUEST, json_null(),
-			      "\"id\" must be a string, a number or null");
-	if (!json_is_string(version) || strcmp(json_string_value(version), "2.0") != 0)
-		return refuse(RPC_INVALID_REQUEST, id ? id : json_null(), "\"jsonrpc\" must be \"2.0\"");
-	if (!method)
-		return refuse(RPC_INVALID_REQUEST, id ? id : json_null(), "\"method\" must be a string");
-	json_object_foreach(req, name, v)
-		if (strcmp(name, "id") != 0 && strcmp(name, "jsonrpc") != 0 &&
-		    strcmp(name, "method") != 0 && strcmp(name, "params") != 0)
-			return refuse(RPC_INVALID_REQUEST, id ? id : json_null(),
-				      "a request has jsonrpc, method, params and id, nothing else");
+	r->advancing = true;
+	while (!r->pending && r->next < n) {
+		json_t *req = json_is_array(r->input) ? json_array_get(r->input, r->next) : r->input;
 
-	result = run_by_name(d, caller, may_change, method, json_object_get(req, "params"), &err);
-	if (!id) {
-		json_decref(result);
-		return NULL;
+		r->next++;
+		begin(r, req);
 	}
-	if (!result)
-		return error_object(&err, id);
-	return json_pack("{s:s, s:o, s:O}", "jsonrpc", "2.0", "result", result, "id", id);
+	r->advancing = false;
+	if (r->pending)
+		return true;
+	finish(r);
+	return false;
 }
 
-static json_t *handle_batch(const struct rpc_dispatcher *d, void *caller, bool may_change,
-			    json_t *batch)
+void rpc_answer(struct rpc_call *call, json_t *result)
 {
-	json_t *replies, *req;
-	size_t i;
+	struct rpc_request *r = call->request;
 
-	if (!json_array_size(batch) || json_array_size(batch) > RPC_BATCH_MAX)
-		return refuse(RPC_INVALID_REQUEST, json_null(), "a batch holds 1 to 64 requests");
-	replies = json_array();
-	json_array_foreach(batch, i, req) {
-		json_t *reply = handle_one(d, caller, may_change, req);
+	if (!result && !call->err.code)
+		rpc_fail(&call->err, RPC_INTERNAL, NULL, "%s failed: out of memory?", call->method->name);
+	if (r->id && result)
+		take_reply(r, json_pack("{s:s, s:O, s:O}", "jsonrpc", "2.0", "result", result, "id", r->id));
+	else if (r->id)
+		take_reply(r, error_reply(&call->err, r->id));
+	json_decref(result);
+	r->pending = false;
+	if (!r->advancing)
+		advance(r);
+}
 
-		if (reply)
-			json_array_append_new(replies, reply);
-	}
-	if (json_array_size(replies))
-		return replies;
-	json_decref(replies);
-	return NULL;
+void rpc_abandon(struct rpc_request *r)
+{
+	r->done = NULL;
+	r->caller = NULL;
+	r->call.caller = NULL;
+	r->next = json_is_array(r->input) ? json_array_size(r->input) : 1;	/* what was not begun is not */
 }
 
 /* The nesting of a text, strings left out, so that the parser never recurses deeply. */
@@ -258,24 +309,61 @@ static bool too_deep(const char *line, size_t n)
 	return false;
 }
 
-char *rpc_handle(const struct rpc_dispatcher *d, void *caller, bool may_change, const char *line,
-		 size_t n)
+/* The line as a value, or NULL with the reply that says why not. */
+static json_t *parse(const char *line, size_t n, char **reply)
 {
 	json_error_t why;
-	json_t *req, *reply;
 	char message[256];
+	json_t *v;
 
-	if (too_deep(line, n))
-		return rpc_error_reply(RPC_INVALID_REQUEST, "nested too deeply");
-	req = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-	if (!req) {
-		snprintf(message, sizeof(message), "not JSON: %s (byte %d)", why.text, why.position);
-		return rpc_error_reply(RPC_PARSE_ERROR, message);
+	if (too_deep(line, n)) {
+		*reply = rpc_error_reply(RPC_INVALID_REQUEST, "nested too deeply");
+		return NULL;
 	}
-	if (json_is_array(req))
-		reply = handle_batch(d, caller, may_change, req);
-	else
-		reply = handle_one(d, caller, may_change, req);
-	json_decref(req);
-	return to_line(reply);
+	v = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+	if (!v) {
+		snprintf(message, sizeof(message), "not JSON: %s (byte %d)", why.text, why.position);
+		*reply = rpc_error_reply(RPC_PARSE_ERROR, message);
+	} else if (json_is_array(v) && (!json_array_size(v) || json_array_size(v) > RPC_BATCH_MAX)) {
+		json_decref(v);
+		v = NULL;
+		*reply = rpc_error_reply(RPC_INVALID_REQUEST, "a batch holds 1 to 64 requests");
+	}
+	return v;
+}
+
+struct rpc_request *rpc_start(const struct rpc_dispatcher *d, void *caller, bool may_change, const char *line, size_t n,
+			      void (*done)(void *caller, char *reply))
+{
+	char *reply = NULL;
+	json_t *input = parse(line, n, &reply);
+	struct rpc_request *r = input ? calloc(1, sizeof(*r)) : NULL;
+
+	if (!r) {
+		done(caller, input ? rpc_error_reply(RPC_NO_RESOURCES, "out of memory") : reply);
+		json_decref(input);
+		return NULL;
+	}
+	r->d = d;
+	r->input = input;
+	r->replies = json_is_array(input) ? json_array() : NULL;
+	r->caller = caller;
+	r->may_change = may_change;
+	r->done = done;
+	return advance(r) ? r : NULL;
+}
+
+static void keep(void *caller, char *reply)
+{
+	*(char **)caller = reply;
+}
+
+char *rpc_handle(const struct rpc_dispatcher *d, void *caller, bool may_change, const char *line, size_t n)
+{
+	char *reply = NULL;
+
+	(void)caller;
+	if (rpc_start(d, &reply, may_change, line, n, keep))
+		reply = NULL;	/* a dispatcher that does not answer at once is no business of this */
+	return reply;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/test.h"
+#include "hvnetd/api.h"
 
 static unsigned runs;
 
@@ -17,19 +18,28 @@ static json_t *echo(struct rpc_call *call)
 	return json_pack("{s:I, s:b}", "n", rpc_integer(call, "n", -1), "flag", rpc_boolean(call, "flag"));
 }
 
-static const struct rpc_param echo_params[] = {
-	{ "n", RPC_INTEGER, true, 0, 10 },
-	{ "flag", RPC_BOOLEAN, false, 0, 0 },
-	{ "fail", RPC_STRING, false, 1, 8 },
-	{ NULL, RPC_STRING, false, 0, 0 },
+static const struct field echo_params[] = {
+	F_INT("n", NEED, 0, 10, "a number"),
+	F_BOOL("flag", MAY, "a flag"),
+	F_STRING("fail", MAY, 1, 8, "who has it"),
+	FIELD_END
 };
 
 static const struct rpc_method methods[] = {
-	{ "echo", false, echo_params, echo },
-	{ "change", true, echo_params, echo },
+	{ "echo", "say it again", 0, echo_params, NULL, echo },
+	{ "change", "change it", RPC_CHANGES, echo_params, NULL, echo },
+	{ "act", "do it", RPC_ACTS, echo_params, NULL, echo },
 };
 
-static const struct rpc_dispatcher dispatcher = { methods, 2, NULL };
+static const struct rpc_method *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (!strcmp(methods[i].name, name))
+			return &methods[i];
+	return NULL;
+}
+
+static const struct rpc_dispatcher dispatcher = { .find = find };
 
 static char *handle(const char *line, bool may_change)
 {
@@ -153,6 +163,10 @@ static void looking_only(void)
 	CU_ASSERT_TRUE(line && strstr(line, "\"result\""));
 	free(line);
 	CU_ASSERT_EQUAL(runs, 2);
+	line = handle(REQ("\"method\":\"act\",\"params\":{\"n\":1}"), false);
+	CU_ASSERT_TRUE(line && strstr(line, "-32001"));
+	free(line);
+	CU_ASSERT_EQUAL(runs, 2);
 }
 
 static void names_in_messages(void)
@@ -167,11 +181,88 @@ static void names_in_messages(void)
 	free(line);
 }
 
+/* Answers that come later. */
+
+static struct rpc_call *waiting[4];
+static unsigned num_waiting;
+static char *answered;
+static unsigned answers;
+
+static void wait_for_it(void *opaque, struct rpc_call *call)
+{
+	(void)opaque;
+	waiting[num_waiting++] = call;
+}
+
+static const struct rpc_dispatcher slow = { .find = find, .run = wait_for_it };
+
+static void note(void *caller, char *reply)
+{
+	(void)caller;
+	free(answered);
+	answered = reply;
+	answers++;
+}
+
+static struct rpc_request *begin(const char *line)
+{
+	num_waiting = answers = 0;
+	free(answered);
+	answered = NULL;
+	return rpc_start(&slow, &runs, true, line, strlen(line), note);
+}
+
+static void later(void)
+{
+	struct rpc_request *r = begin("[" ECHO("{\"n\":1}") "," REQ("\"method\":\"x\"") "," ECHO("{\"n\":2}") "]");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+	CU_ASSERT_EQUAL(num_waiting, 1);	/* the next one begins when this one is answered */
+	rpc_answer(waiting[0], json_integer(5));
+	CU_ASSERT_EQUAL_FATAL(num_waiting, 2);
+	CU_ASSERT_EQUAL(answers, 0);
+	rpc_fail(&waiting[1]->err, RPC_STATE, "thing", "not now");
+	rpc_detail(&waiting[1]->err, "state", "%s", "running");
+	rpc_answer(waiting[1], NULL);
+	CU_ASSERT_EQUAL_FATAL(answers, 1);
+	CU_ASSERT_TRUE(strstr(answered, "\"result\":5") && strstr(answered, "-32601") && strstr(answered, "\"state\":\"running\""));
+
+	r = begin("[" ECHO("{\"n\":1}") "," ECHO("{\"n\":2}") "]");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+	rpc_abandon(r);
+	CU_ASSERT_PTR_NULL(waiting[0]->caller);
+	rpc_answer(waiting[0], json_integer(5));
+	CU_ASSERT_EQUAL(num_waiting, 1);	/* what was not begun is not */
+	CU_ASSERT_EQUAL(answers, 0);
+	free(answered);
+	answered = NULL;
+}
+
+static void dry_run(void)
+{
+	CU_ASSERT_PTR_NOT_NULL_FATAL(begin(REQ("\"method\":\"change\",\"params\":{\"n\":1,\"dry_run\":true}")));
+	CU_ASSERT_TRUE(waiting[0]->dry_run);
+	CU_ASSERT_PTR_NULL(json_object_get(waiting[0]->params, "dry_run"));
+	rpc_answer(waiting[0], json_object());
+	CU_ASSERT_PTR_NOT_NULL_FATAL(begin(REQ("\"method\":\"change\",\"params\":{\"n\":1,\"dry_run\":false}")));
+	CU_ASSERT_FALSE(waiting[0]->dry_run);
+	rpc_answer(waiting[0], json_object());
+	CU_ASSERT_PTR_NULL(begin(REQ("\"method\":\"change\",\"params\":{\"n\":1,\"dry_run\":1}")));
+	CU_ASSERT_PTR_NOT_NULL(strstr(answered, "\"what\":\"dry_run\""));
+	/* One that changes nothing has no such parameter. */
+	CU_ASSERT_PTR_NULL(begin(ECHO("{\"n\":1,\"dry_run\":true}")));
+	CU_ASSERT_PTR_NOT_NULL(strstr(answered, "-32602"));
+	free(answered);
+	answered = NULL;
+}
+
 static const struct hv_test tests[] = {
 	{ "each lie gets its error, a good request its result", lies },
 	{ "a notification is run and not answered", notification },
 	{ "a batch is answered as one, and bounded", batch },
 	{ "who may only look changes nothing", looking_only },
+	{ "an answer may come later, in order, or never be wanted", later },
+	{ "a dry run is a parameter of all that changes", dry_run },
 	{ "a long name is cut without spoiling the reply", names_in_messages },
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,126 +7,218 @@
 #include "hvnetd/hvnetd.h"
 #include "vswitch/vswitch.h"
 
-struct hvnetd_switch *hvnetd_switch_find(struct hvnetd *d, const char *name, struct rpc_error *err)
+struct vswitch *switch_of(const struct object *o)
 {
-	struct hvnetd_switch *sw;
+	return hv_container_of(o, struct hvnetd_switch, o)->sw;
+}
 
-	TAILQ_FOREACH(sw, &d->switches, link)
-		if (!strcmp(sw->name, name))
-			return sw;
-	rpc_fail(err, RPC_NOT_FOUND, "switch",
-		 "there is no switch \"%s\"; `hvnetctl switch show` lists them", name);
+struct vswitch_port *switch_first_port(const struct object *o)
+{
+	return switch_of(o) ? vswitch_next_port(switch_of(o), NULL) : NULL;
+}
+
+struct object *switch_find(struct hvnetd *d, const char *reference, struct rpc_error *err)
+{
+	struct object *o = object_find(d, OBJECT_SWITCH, reference), *found = NULL;
+	const char *s;
+
+	if (o)
+		return o;
+	OBJECT_FOREACH(o, d, OBJECT_SWITCH) {
+		s = object_string(o, "id");
+		if (s && !strcasecmp(s, reference))
+			return o;
+		s = object_string(o, "friendly");
+		if (!s || strcmp(s, reference) != 0)
+			continue;
+		if (found) {
+			rpc_fail(err, RPC_AMBIGUOUS, "switch", "both \"%s\" and \"%s\" have the friendly name \"%s\"; give the "
+				 "unique name", found->key, o->key, reference);
+			return NULL;
+		}
+		found = o;
+	}
+	if (!found)
+		rpc_fail(err, RPC_NOT_FOUND, "switch", "there is no switch \"%s\"; `hvnetctl switch show` lists them", reference);
+	return found;
+}
+
+static bool is_on(const struct object *o, const char *name)
+{
+	const char *sw = object_string(o, "switch");
+
+	return sw && !strcmp(sw, name);
+}
+
+enum switch_type switch_type_of(struct hvnetd *d, const char *name)
+{
+	enum switch_type type = SWITCH_PRIVATE;
+	const struct object *o;
+
+	OBJECT_FOREACH(o, d, OBJECT_HOSTNIC)
+		if (is_on(o, name))
+			type = SWITCH_INTERNAL;
+	OBJECT_FOREACH(o, d, OBJECT_UPLINK)
+		if (is_on(o, name) && uplink_is_external(o))
+			return uplink_kind_of(o) == UPLINK_NAT ? SWITCH_NAT : SWITCH_EXTERNAL;
+	return type;
+}
+
+/* An object that needs the switch, or NULL. */
+static const struct object *find_user(struct hvnetd *d, const char *name)
+{
+	static const enum object_kind users[] = { OBJECT_ADAPTER, OBJECT_PORT, OBJECT_HOSTNIC, OBJECT_UPLINK };
+	const struct object *o;
+
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		OBJECT_FOREACH(o, d, users[i])
+			if (is_on(o, name))
+				return o;
 	return NULL;
 }
 
-static bool switch_has_adapters(struct hvnetd *d, const struct hvnetd_switch *sw, char id[2 * HVNETD_NAME_BYTES])
+static int check_delete(struct object *o, struct rpc_error *err)
 {
-	struct adapter *a;
-	struct vm *vm;
+	const struct object *user = find_user(o->d, o->key);
 
-	TAILQ_FOREACH(vm, &d->vms, link)
-		TAILQ_FOREACH(a, &vm->adapters, link)
-			if (a->sw == sw) {
-				adapter_id(a, id);
-				return true;
-			}
-	return false;
+	if (!user)
+		return 0;
+	rpc_fail(err, RPC_IN_USE, "switch", "switch \"%s\" is in use by the %s %s; move or delete what is on it first, or force it",
+		 o->key, object_classes[user->kind].name, user->key);
+	return rpc_detail(err, "by", "%s %s", object_classes[user->kind].name, user->key);
 }
 
-static void switch_free(struct hvnetd *d, struct hvnetd_switch *sw)
+/* What a switch that is private for good may not have. */
+static int check_type(struct object *o, struct rpc_error *err)
 {
-	struct uplink *u;
+	const char *type = object_string(o, "type");
 
-	while ((u = TAILQ_FIRST(&sw->uplinks)))
-		uplink_del(u);
-	if (sw->sw)
-		captures_switch_gone(d, sw->sw);
-	vswitch_destroy(sw->sw);
-	TAILQ_REMOVE(&d->switches, sw, link);
-	d->num_switches--;
-	free(sw);
+	if (!type || strcmp(type, "private") != 0 || switch_type_of(o->d, o->key) == SWITCH_PRIVATE)
+		return 0;
+	rpc_fail(err, RPC_STATE, "type", "switch \"%s\" is private: change its type first", o->key);
+	return rpc_detail(err, "state", "private");
 }
 
-static int check_new(struct hvnetd *d, const char *name, enum switch_type type, const char *interface,
-		     struct rpc_error *err)
+int switch_check(struct object *o, struct rpc_error *err)
 {
-	const struct hvnetd_switch *sw;
-
-	if (!name_is_good(name))
+	if (!o->config)
+		return check_delete(o, err);
+	if (!name_is_good(o->key))
 		return rpc_fail(err, RPC_INVALID_PARAMS, "name",
 				"a switch's name has 1 to 63 bytes of printable text, no '/' and no space at its ends");
-	TAILQ_FOREACH(sw, &d->switches, link)
-		if (!strcmp(sw->name, name))
-			return rpc_fail(err, RPC_IN_USE, "name", "there is a switch \"%s\" already", name);
-	if (d->num_switches == HVNETD_MAX_SWITCHES)
-		return rpc_fail(err, RPC_NO_RESOURCES, "switch", "there are %d switches, the limit",
-				HVNETD_MAX_SWITCHES);
-	if (type == SWITCH_TAP && (!interface || !interface_is_good(interface)))
-		return rpc_fail(err, RPC_INVALID_PARAMS, "interface",
-				"a switch of type tap needs \"interface\", the name of a tap interface");
-	if (type != SWITCH_TAP && interface)
-		return rpc_fail(err, RPC_INVALID_PARAMS, "interface",
-				"only a switch of type tap has an interface");
-	return 0;
+	if (o->d->objects.num[OBJECT_SWITCH] > HVNETD_MAX_LIVE_SWITCHES)
+		return rpc_fail(err, RPC_NO_RESOURCES, "switch", "there are %d switches, the limit", HVNETD_MAX_LIVE_SWITCHES);
+	return check_type(o, err) || extension_check(o, err) ? -1 : 0;
 }
 
-int hvnetd_switch_add(struct hvnetd *d, const char *name, enum switch_type type, const char *interface,
-		      struct rpc_error *err)
+/* ---- what the switch tells ---- */
+
+static void on_flapping(void *opaque, struct vswitch_port *port, struct vswitch_port *other, const uint8_t mac[6],
+			uint16_t vlan)
 {
-	struct vswitch_config config = { .name = name };
-	struct hvnetd_switch *sw;
-	struct uplink_desc uplink = { .kind = type == SWITCH_NAT ? UPLINK_NAT : UPLINK_TAP, .where = interface };
-	struct uplink *u = NULL;
+	struct hvnetd_switch *sw = opaque;
+
+	(void)port, (void)other;
+	sw->flapping.count++;
+	sw->flapping.vlan = vlan;
+	memcpy(sw->flapping.mac, mac, 6);
+}
+
+static const struct vswitch_event_ops events = { .flapping = on_flapping };
+
+/* ---- realization ---- */
+
+static uint32_t number(const json_t *config, const char *member, uint32_t fallback)
+{
+	const json_t *v = json_object_get(config, member);
+
+	return v ? (uint32_t)json_integer_value(v) : fallback;
+}
+
+static enum vswitch_bandwidth_mode bandwidth_mode(const json_t *config)
+{
+	static const char *const names[] = { "default", "weight", "absolute", "none" };
+	const char *name = json_string_value(json_object_get(config, "bandwidth_mode"));
+
+	for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], name))
+			return (enum vswitch_bandwidth_mode)i;
+	return VSWITCH_BANDWIDTH_DEFAULT;
+}
+
+static int fail_why(struct rpc_error *err, int ret, const struct vswitch_why *why, const char *what)
+{
+	return rpc_fail(err, ret == -EINVAL ? RPC_INVALID_PARAMS : ret == -EBUSY ? RPC_STATE : RPC_FAILED,
+			why->field ? why->field : what, "%s: %s", what, why->text[0] ? why->text : strerror(-ret));
+}
+
+static int set_options(struct hvnetd_switch *sw, const json_t *config, struct rpc_error *err)
+{
+	struct vswitch_options options, now;
+	struct vswitch_bandwidth bandwidth = { .mode = bandwidth_mode(config), .default_weight = number(config, "default_weight", 0) };
+	struct vswitch_why why = { 0 };
 	int ret;
 
-	if (check_new(d, name, type, interface, err))
-		return -1;
-	sw = calloc(1, sizeof(*sw));
-	if (!sw)
-		return rpc_fail(err, RPC_NO_RESOURCES, "switch", "out of memory");
-	TAILQ_INIT(&sw->uplinks);
-	strcpy(sw->name, name);
-	sw->type = type;
-	TAILQ_INSERT_TAIL(&d->switches, sw, link);
-	d->num_switches++;
-	ret = vswitch_create(d->worker.loop, &config, &sw->sw);
+	vswitch_options(sw->sw, &now);
+	options = (struct vswitch_options){
+		.hub = json_is_true(json_object_get(config, "flood_unknown")),
+		.ageing_s = number(config, "ageing_s", 300), .max_learned = number(config, "max_macs", 8192),
+	};
+	if (options.hub != now.hub || options.ageing_s != now.ageing_s || options.max_learned != now.max_learned) {
+		ret = vswitch_set_options(sw->sw, &options);
+		if (ret)
+			return rpc_fail(err, ret == -EINVAL ? RPC_INVALID_PARAMS : RPC_NO_RESOURCES, "switch",
+					"switch \"%s\": its settings cannot be changed: %s", sw->o.key, strerror(-ret));
+	}
+	ret = vswitch_set_bandwidth(sw->sw, &bandwidth, &why);
+	return ret ? fail_why(err, ret, &why, "bandwidth") : 0;
+}
+
+static int make(struct hvnetd_switch *sw, struct rpc_error *err)
+{
+	struct vswitch_config config = { .name = sw->o.key };
+	int ret = vswitch_create(sw->o.d->worker.loop, &config, &sw->sw);
+
 	if (ret) {
 		sw->sw = NULL;
-		ret = rpc_fail(err, RPC_FAILED, "switch", "cannot make switch \"%s\": %s", name, strerror(-ret));
-	} else if (type != SWITCH_PRIVATE) {
-		ret = uplink_add(d, sw, &uplink, &u, err);
+		return rpc_fail(err, RPC_FAILED, "switch", "cannot make switch \"%s\": %s", sw->o.key, strerror(-ret));
 	}
-	if (ret) {
-		switch_free(d, sw);
+	vswitch_set_events(sw->sw, &events, sw);
+	if (set_options(sw, sw->o.config, err) || extension_realize(sw, err)) {
+		extension_clear(sw);
+		vswitch_destroy(sw->sw);
+		sw->sw = NULL;
 		return -1;
 	}
-	if (u)
-		u->builtin = true;
-	hv_log(HV_LOG_INFO, "switch \"%s\": added, type %s", name, switch_type_name(type));
+	hv_log(HV_LOG_INFO, "switch \"%s\": added", sw->o.key);
 	return 0;
 }
 
-int hvnetd_switch_del(struct hvnetd *d, struct hvnetd_switch *sw, bool force, struct rpc_error *err)
+int switch_realize(struct object *o, struct rpc_error *err)
 {
-	char id[2 * HVNETD_NAME_BYTES];
-	struct adapter *a;
-	struct uplink *u;
-	struct vm *vm;
+	struct hvnetd_switch *sw = hv_container_of(o, struct hvnetd_switch, o);
 
-	if (!force && switch_has_adapters(d, sw, id))
-		return rpc_fail(err, RPC_IN_USE, "switch",
-				"switch \"%s\" is in use by adapter %s; move or delete its adapters first, or "
-				"force it", sw->name, id);
-	TAILQ_FOREACH(u, &sw->uplinks, link)
-		if (!force && !u->builtin)
-			return rpc_fail(err, RPC_IN_USE, "switch",
-					"switch \"%s\" has the uplink %s; delete its ports first, or force it",
-					sw->name, u->name);
-	TAILQ_FOREACH(vm, &d->vms, link)
-		TAILQ_FOREACH(a, &vm->adapters, link)
-			if (a->sw == sw && adapter_move(a, NULL, err))
-				return -1;
-	hv_log(HV_LOG_INFO, "switch \"%s\": deleted", sw->name);
-	switch_free(d, sw);
-	return 0;
+	if (!o->config && sw->sw) {
+		captures_switch_gone(o->d, sw->sw);
+		extension_clear(sw);
+		vswitch_destroy(sw->sw);
+		sw->sw = NULL;
+		hv_log(HV_LOG_INFO, "switch \"%s\": deleted", o->key);
+		return 0;
+	}
+	if (!o->config)
+		return 0;
+	if (!sw->sw)
+		return make(sw, err);
+	if (set_options(sw, o->config, err))
+		return -1;
+	if (!extension_realize(sw, err))
+		return 0;
+	if (o->real) {
+		struct rpc_error other = { 0 };
+
+		if (set_options(sw, o->real, &other))
+			hv_log(HV_LOG_ERROR, "switch \"%s\": %s", o->key, other.message);
+	}
+	return -1;
 }

@@ -56,7 +56,8 @@ static void make_dir(void)
 
 static void remove_dir(void)
 {
-	static const char *const names[] = { "control", "nat", "vm-a", "vm-b", "vm-c", "vm-a:nic0", "output", "arguments" };
+	static const char *const names[] = { "hvnet.json", "hvnet.json.1", "hvnet.json.new", "control", "nat",
+					      "vm-a", "vm-b", "vm-c", "vm-a:nic0", "output", "arguments" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(in_dir(names[i]));
@@ -169,7 +170,7 @@ static struct hvnet_client *connect_to(pid_t pid)
 
 static inline pid_t start(struct hvnet_client **client)
 {
-	pid_t pid = SPAWN("--no-default-switch", "--switch", "lab=private");
+	pid_t pid = SPAWN("--no-default-switch", "--switch", "lab=private", "--allow-others=look");
 
 	*client = connect_to(pid);
 	return pid;

@@ -1,301 +1,268 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Uplinks: ports of a switch that are no guest's. NAT is the process hvnet-nat at the other end of
- * a socket pair; a stream is a Unix socket that speaks the same framing (passt, another QEMU).
- * Either may go away at any time: the port goes with it, and the uplink is tried again.
- *
- * The switch tells of a lost peer from inside its own work on the port, and a process's end may
- * come before or after that. So both only start the timer, and what is to be done is done from there.
+ * Uplinks and host NICs as objects: what they may be, and how a change goes from one configuration to the next. What opens and
+ * loses them is in uplink_open.c.
  */
+#include "hvnetd/uplink.h"
+
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "hvnetd/hvnetd.h"
 #include "vswitch/vswitch.h"
-
-#define STEADY_NS 60000000000ull	/* our policy: up for so long, it begins with the shortest delay again */
-#define DELAY_MAX_S 30			/* our policy; doubles from 1 */
 
 const char *uplink_kind_name(enum uplink_kind kind)
 {
-	switch (kind) {
-	case UPLINK_NAT:
-		return "nat";
-	case UPLINK_TAP:
-		return "tap";
-	case UPLINK_STREAM:
-		return "stream";
-	}
-	return "?";
+	return api_uplink_kinds[kind];
 }
 
-/* NAT's program. */
-
-static bool is_program(const char *path)
+enum uplink_kind uplink_kind_of(const struct object *o)
 {
-	return !access(path, X_OK);
+	const char *kind = object_string(o, "kind");
+
+	for (int i = 0; kind && api_uplink_kinds[i]; i++)
+		if (!strcmp(api_uplink_kinds[i], kind))
+			return (enum uplink_kind)i;
+	return UPLINK_TAP;	/* a host NIC */
 }
 
-void nat_find_program(const struct options *o, char *path, size_t bytes)
+bool uplink_is_external(const struct object *o)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (o->nat_program[0]) {
-		snprintf(path, bytes, "%s", o->nat_program);
-		if (!is_program(path))
-			path[0] = '\0';
-		return;
-	}
-	path[0] = '\0';
-	if (n <= 0)
-		return;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	*slash = '\0';
-	if (snprintf(path, bytes, "%s/hvnet-nat", self) < (int)bytes && is_program(path))
-		return;
-	/* Installed: PREFIX/sbin/hvnetd and PREFIX/libexec/hvnet/hvnet-nat. */
-	if (snprintf(path, bytes, "%s/../libexec/hvnet/hvnet-nat", self) < (int)bytes && is_program(path))
-		return;
-	path[0] = '\0';
+	return o->kind == OBJECT_UPLINK && uplink_kind_of(o) != UPLINK_STREAM;
 }
 
-/* Opening. */
+/* ---- checks ---- */
 
-static void tear_down_soon(struct uplink *u)
+static int in_use(struct rpc_error *err, const char *what, const struct object *by, const char *text)
 {
-	u->lost = true;
-	if (hv_timer_arm(u->d->worker.loop, &u->timer, 0))
-		hv_log(HV_LOG_ERROR, "switch \"%s\"/%s: out of memory", u->sw->name, u->name);
+	rpc_fail(err, RPC_IN_USE, what, "%s the %s %s", text, object_classes[by->kind].name, by->key);
+	return rpc_detail(err, "by", "%s %s", object_classes[by->kind].name, by->key);
 }
 
-static void peer_gone(void *cookie)
+/* Ports of a switch have one space of names. */
+int port_name_check(struct object *o, struct rpc_error *err)
 {
-	struct uplink *u = cookie;
+	static const enum object_kind kinds[] = { OBJECT_UPLINK, OBJECT_HOSTNIC, OBJECT_PORT };
+	const struct object *other;
 
-	if (!u->why[0])
-		snprintf(u->why, sizeof(u->why), "the peer closed the connection");
-	tear_down_soon(u);
-}
-
-static void nat_exited(void *cookie, int status)
-{
-	struct uplink *u = cookie;
-
-	u->child = NULL;
-	if (WIFSIGNALED(status))
-		snprintf(u->why, sizeof(u->why), "hvnet-nat was ended by signal %d", WTERMSIG(status));
-	else
-		snprintf(u->why, sizeof(u->why), "hvnet-nat ended with status %d", WEXITSTATUS(status));
-	tear_down_soon(u);
-}
-
-/* The connected socket of the peer, or -errno with why. */
-static int open_nat(struct uplink *u)
-{
-	char number[12];
-	char *argv[] = { u->d->nat_program, (char *)"--fd", number, NULL };
-	int fd[2], ret;
-
-	if (!u->d->nat_program[0]) {
-		snprintf(u->why, sizeof(u->why), "the program hvnet-nat is not there");
-		return -ENOENT;
-	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd)) {
-		ret = -errno;
-		snprintf(u->why, sizeof(u->why), "socketpair: %s", strerror(-ret));
-		return ret;
-	}
-	snprintf(number, sizeof(number), "%d", CHILD_FD);
-	ret = child_start(&u->d->children, argv, fd[1], nat_exited, u, &u->child);
-	close(fd[1]);
-	if (ret) {
-		u->child = NULL;
-		snprintf(u->why, sizeof(u->why), "cannot start hvnet-nat: %s", strerror(-ret));
-		close(fd[0]);
-		return ret;
-	}
-	return fd[0];
-}
-
-static int open_stream(struct uplink *u)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd, ret;
-
-	if (!u->where || strlen(u->where) >= sizeof(addr.sun_path)) {
-		snprintf(u->why, sizeof(u->why), "the socket's path has 1 to %zu bytes",
-			 sizeof(addr.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(addr.sun_path, u->where);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		ret = -errno;
-		snprintf(u->why, sizeof(u->why), "connect: %s", strerror(-ret));
-		if (fd >= 0)
-			close(fd);
-		return ret;
-	}
-	return fd;
-}
-
-static int open_tap(struct uplink *u)
-{
-	int ret = vswitch_uplink_tap(u->sw->sw, u->d->worker.loop, u->where,
-				     u->external ? VSWITCH_NIC_EXTERNAL : VSWITCH_NIC_INTERNAL, &u->uplink);
-
-	if (!ret)
-		return 0;
-	u->uplink = NULL;
-	if (ret == -EPERM)
-		snprintf(u->why, sizeof(u->why),
-			 "CAP_NET_ADMIN is missing; start hvnetd as root with --allow-tap");
-	else
-		snprintf(u->why, sizeof(u->why), "%s", strerror(-ret));
-	return ret;
-}
-
-static int uplink_open(struct uplink *u)
-{
-	int fd, ret;
-
-	u->why[0] = '\0';
-	if (u->kind == UPLINK_TAP)
-		return open_tap(u);
-	fd = u->kind == UPLINK_NAT ? open_nat(u) : open_stream(u);
-	if (fd < 0)
-		return fd;
-	ret = vswitch_uplink_stream(u->sw->sw, u->d->worker.loop, u->name, fd, VSWITCH_NIC_EXTERNAL, peer_gone, u,
-				    &u->uplink);
-	if (ret) {	/* the descriptor went with the call */
-		u->uplink = NULL;
-		child_stop(u->child);
-		u->child = NULL;
-		snprintf(u->why, sizeof(u->why), "%s", strerror(-ret));
-		return ret;
-	}
-	u->up_since_ns = hv_now_ns();
-	return 0;
-}
-
-/* Loss and return. */
-
-static void try_again_later(struct uplink *u)
-{
-	uint64_t now = hv_now_ns();
-
-	if (u->up_since_ns && now - u->up_since_ns > STEADY_NS)
-		u->delay_s = 0;
-	u->up_since_ns = 0;
-	u->delay_s = u->delay_s ? u->delay_s * 2 : 1;
-	if (u->delay_s > DELAY_MAX_S)
-		u->delay_s = DELAY_MAX_S;
-	hv_log(HV_LOG_WARNING, "switch \"%s\"/%s: down: %s; next try in %u s", u->sw->name, u->name, u->why,
-	       u->delay_s);
-	if (hv_timer_arm(u->d->worker.loop, &u->timer, now + u->delay_s * 1000000000ull))
-		hv_log(HV_LOG_ERROR, "switch \"%s\"/%s: out of memory, stays down", u->sw->name, u->name);
-}
-
-static void uplink_timer(struct hv_timer *t)
-{
-	struct uplink *u = hv_container_of(t, struct uplink, timer);
-
-	if (u->lost) {
-		u->lost = false;
-		vswitch_uplink_destroy(u->uplink);
-		u->uplink = NULL;
-		child_stop(u->child);
-		u->child = NULL;
-		try_again_later(u);
-		return;
-	}
-	u->restarts++;
-	if (uplink_open(u))
-		try_again_later(u);
-	else
-		hv_log(HV_LOG_NOTICE, "switch \"%s\"/%s: up again", u->sw->name, u->name);
-}
-
-/* Adding and deleting. */
-
-static int name_uplink(struct uplink *u, const char *name, struct rpc_error *err)
-{
-	const struct uplink *other;
-	const struct vswitch_port *port;
-
-	if (name && !name_is_plain(name))
+	if (!name_is_plain(object_string(o, "name")))
 		return rpc_fail(err, RPC_INVALID_PARAMS, "name",
 				"a port's name has 1 to 63 letters, digits and . _ + -, no dot or dash first");
-	if (name)
-		strcpy(u->name, name);
-	else if (u->kind == UPLINK_TAP)
-		snprintf(u->name, sizeof(u->name), "%s", u->where);
-	else
-		snprintf(u->name, sizeof(u->name), "%s", uplink_kind_name(u->kind));
-	TAILQ_FOREACH(other, &u->sw->uplinks, link)
-		if (!strcmp(other->name, u->name))
-			return rpc_fail(err, RPC_IN_USE, "name", "switch \"%s\" has a port %s already", u->sw->name,
-					u->name);
-	for (port = vswitch_next_port(u->sw->sw, NULL); port;
-	     port = vswitch_next_port(u->sw->sw, (struct vswitch_port *)port))
-		if (!strcmp(vswitch_port_name(port), u->name))
-			return rpc_fail(err, RPC_IN_USE, "name", "switch \"%s\" has a port %s already", u->sw->name,
-					u->name);
-	return 0;
-}
-
-int uplink_add(struct hvnetd *d, struct hvnetd_switch *sw, const struct uplink_desc *desc,
-	       struct uplink **out, struct rpc_error *err)
-{
-	const char *where = desc->where;
-	struct uplink *u;
-
-	if (sw->num_uplinks == HVNETD_MAX_UPLINKS)
-		return rpc_fail(err, RPC_NO_RESOURCES, "switch", "switch \"%s\" has %d uplinks, the limit", sw->name,
-				HVNETD_MAX_UPLINKS);
-	u = calloc(1, sizeof(*u));
-	if (!u)
-		return rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
-	u->d = d;
-	u->sw = sw;
-	u->kind = desc->kind;
-	u->external = desc->external;
-	u->timer.fire = uplink_timer;
-	u->where = where ? strdup(where) : NULL;
-	if (where && !u->where)
-		rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
-	else if (!name_uplink(u, desc->name, err) && uplink_open(u))
-		rpc_fail(err, RPC_FAILED, "uplink", "switch \"%s\": the %s uplink%s%s cannot be opened: %s", sw->name,
-			 uplink_kind_name(u->kind), where ? " " : "", where ? where : "", u->why);
-	if (!u->uplink) {
-		free(u->where);
-		free(u);
-		return -1;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		other = object_find(o->d, kinds[i], o->key);
+		if (other && other != o)
+			return in_use(err, "name", other, "the name is that of");
 	}
-	TAILQ_INSERT_TAIL(&sw->uplinks, u, link);
-	sw->num_uplinks++;
-	*out = u;
 	return 0;
 }
 
-void uplink_del(struct uplink *u)
+static bool has_interface(const struct object *o, const char *interface)
 {
-	hv_timer_cancel(&u->timer);
-	vswitch_uplink_destroy(u->uplink);
-	child_stop(u->child);
-	TAILQ_REMOVE(&u->sw->uplinks, u, link);
-	u->sw->num_uplinks--;
-	free(u->where);
-	free(u);
+	const json_t *v;
+	size_t i;
+
+	if (object_string(o, "interface") && !strcmp(object_string(o, "interface"), interface))
+		return true;
+	json_array_foreach(json_object_get(o->config, "members"), i, v)
+		if (!strcmp(json_string_value(json_object_get(v, "interface")), interface))
+			return true;
+	return false;
+}
+
+const struct object *interface_user(struct hvnetd *d, const char *interface, const struct object *except)
+{
+	const struct object *o;
+
+	for (int kind = OBJECT_UPLINK; kind <= OBJECT_HOSTNIC; kind++)
+		OBJECT_FOREACH(o, d, (enum object_kind)kind)
+			if (o != except && has_interface(o, interface))
+				return o;
+	return NULL;
+}
+
+static int check_interface(const struct object *o, const char *interface, const char *what, struct rpc_error *err)
+{
+	const struct object *user;
+
+	if (!interface_is_good(interface))
+		return rpc_fail(err, RPC_INVALID_PARAMS, what, "\"%s\" cannot be the name of an interface", interface);
+	user = interface_user(o->d, interface, o);
+	return user ? in_use(err, what, user, "the interface belongs to") : 0;
+}
+
+static int check_members(const struct object *o, struct rpc_error *err)
+{
+	const json_t *members = json_object_get(o->config, "members"), *team = json_object_get(o->config, "team"), *v;
+	const char *mode = json_string_value(json_object_get(team, "mode"));
+	unsigned standby = 0;
+	size_t i, j;
+
+	if (!json_array_size(members))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "interfaces", "an uplink of kind packet needs \"interfaces\"");
+	json_array_foreach(members, i, v) {
+		const char *name = json_string_value(json_object_get(v, "interface"));
+		const char *state = json_string_value(json_object_get(v, "mode"));
+
+		if (check_interface(o, name, "interfaces", err))
+			return -1;
+		for (j = 0; j < i; j++)
+			if (!strcmp(json_string_value(json_object_get(json_array_get(members, j), "interface")), name))
+				return rpc_fail(err, RPC_INVALID_PARAMS, "interfaces", "%s is given twice", name);
+		standby += state && !strcmp(state, "standby");
+	}
+	if (standby > 1)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "mode", "a team has one standby member at most");
+	if (standby && mode && strcmp(mode, "independent") != 0) {
+		rpc_fail(err, RPC_INCOMPATIBLE, "mode", "only a team of mode independent has a standby member");
+		return rpc_detail(err, "other", "team.mode %s", mode);
+	}
+	return 0;
+}
+
+/* Which members belong to the kind. */
+static int check_form(const struct object *o, struct rpc_error *err)
+{
+	const enum uplink_kind kind = uplink_kind_of(o);
+	const char *path = object_string(o, "path"), *interface = object_string(o, "interface");
+
+	if ((kind == UPLINK_TAP) != (interface != NULL))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "interface", "a port of kind tap, and no other, needs \"interface\", the "
+				"name of a tap interface");
+	if ((kind == UPLINK_STREAM) != (path != NULL))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "path", "a port of kind stream, and no other, needs \"path\", a Unix "
+				"socket to connect to");
+	if (path && path[0] != '/')
+		return rpc_fail(err, RPC_INVALID_PARAMS, "path", "\"path\" must begin with /");
+	if (kind != UPLINK_PACKET && (json_object_get(o->config, "members") || json_object_get(o->config, "team")))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "interfaces", "\"interfaces\" and \"team\" are for uplinks of kind packet");
+	if (interface)
+		return check_interface(o, interface, "interface", err);
+	return kind == UPLINK_PACKET ? check_members(o, err) : 0;
+}
+
+/* One external adapter; and how many there may be at all. */
+static int check_count(const struct object *o, struct rpc_error *err)
+{
+	const char *sw = object_string(o, "switch"), *name;
+	const struct object *other, *external = NULL;
+	unsigned n = 0;
+
+	OBJECT_FOREACH(other, o->d, o->kind) {
+		name = object_string(other, "switch");
+		n += !strcmp(name, sw);
+		if (other != o && !strcmp(name, sw) && uplink_is_external(other))
+			external = other;
+	}
+	if (uplink_is_external(o) && external) {
+		rpc_fail(err, RPC_STATE, "switch", "switch \"%s\" has the external adapter %s already; unbind it first, or add a "
+			 "member to it", sw, object_string(external, "name"));
+		return rpc_detail(err, "state", "external");
+	}
+	if (n > (o->kind == OBJECT_UPLINK ? (unsigned)HVNETD_MAX_UPLINKS : HVNETD_MAX_HOSTNICS))
+		return rpc_fail(err, RPC_NO_RESOURCES, "switch", "switch \"%s\" has too many of these", sw);
+	return 0;
+}
+
+int uplink_check(struct object *o, struct rpc_error *err)
+{
+	const struct object *sw;
+
+	if (!o->config)
+		return 0;
+	sw = object_find(o->d, OBJECT_SWITCH, object_string(o, "switch"));
+	if (!sw)
+		return rpc_fail(err, RPC_NOT_FOUND, "switch", "there is no switch \"%s\"", object_string(o, "switch"));
+	if (object_string(sw, "type") && !strcmp(object_string(sw, "type"), "private") && (o->kind == OBJECT_HOSTNIC ||
+	    uplink_is_external(o))) {
+		rpc_fail(err, RPC_STATE, "switch", "switch \"%s\" is to stay private: change its type first", sw->key);
+		return rpc_detail(err, "state", "private");
+	}
+	if (port_name_check(o, err) || check_form(o, err) || check_count(o, err))
+		return -1;
+	return policy_check(o->d, o->config, o->kind == OBJECT_UPLINK, err);
+}
+
+/* ---- realization ---- */
+
+void uplink_init(struct object *o)
+{
+	struct uplink *u = hv_container_of(o, struct uplink, o);
+
+	u->timer.fire = uplink_timer;
+}
+
+static const char *const what_opens_it[] = { "kind", "interface", "path", "mac", "members", "team", "shares", NULL };
+
+static bool has_to_reopen(const struct object *o)
+{
+	for (const char *const *m = what_opens_it; *m; m++) {
+		json_t *a = json_object_get(o->config, *m), *b = json_object_get(o->real, *m);
+
+		if (a != b && (!a || !b || !json_equal(a, b)))
+			return true;
+	}
+	return false;
+}
+
+static int fail_open(struct uplink *u, int ret, struct rpc_error *err)
+{
+	const enum rpc_code code = ret == -EBUSY || ret == -EEXIST ? RPC_IN_USE :
+				   ret == -ENODEV || ret == -EINVAL ? RPC_INVALID_PARAMS : RPC_FAILED;
+
+	rpc_fail(err, code, "uplink", "switch \"%s\": %s cannot be opened: %s", object_string(&u->o, "switch"),
+		 object_string(&u->o, "name"), u->why);
+	return rpc_detail(err, "errno", "%d", -ret);
+}
+
+static int open_new(struct uplink *u, struct rpc_error *err)
+{
+	int ret = uplink_open(u, err);
+
+	if (!ret || ret == OBJECT_LATER)
+		return ret;
+	if (u->o.d->restoring) {
+		uplink_try_later(u);
+		return 0;
+	}
+	return err->code ? -1 : fail_open(u, ret, err);
+}
+
+/* The new one cannot be opened beside the old one: they may want the same interface. */
+static int reopen(struct uplink *u, struct rpc_error *err)
+{
+	json_t *wanted = u->o.config;
+	int ret;
+
+	uplink_close(u);
+	ret = open_new(u, err);
+	if (ret >= 0)
+		return ret;
+	u->o.config = u->o.real;	/* for the time of the call */
+	if (uplink_open(u, &(struct rpc_error){ 0 }) < 0)
+		uplink_try_later(u);
+	u->o.config = wanted;
+	return -1;
+}
+
+int uplink_realize(struct object *o, struct rpc_error *err)
+{
+	struct uplink *u = hv_container_of(o, struct uplink, o);
+	struct vswitch_port *port = port_of(o);
+
+	if (!o->config) {
+		uplink_close(u);
+		return 0;
+	}
+	u->kind = uplink_kind_of(o);
+	if (!o->real)
+		return open_new(u, err);
+	if (uplink_is_team(u) && json_object_get(o->real, "team") && json_object_get(o->config, "team")) {
+		if (uplink_change_team(u, o->config, o->real, err))
+			return -1;
+	} else if (has_to_reopen(o)) {
+		return reopen(u, err);
+	}
+	return port ? policy_apply(port, o->config, o->real, o->kind == OBJECT_UPLINK, err) : 0;
 }

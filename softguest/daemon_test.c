@@ -90,12 +90,12 @@ static void test_reconfigured(void)
 	lab_guests(&l);
 	sender_start(&s, &l.a, mac_b);
 	flows(&l.b);
-	CU_ASSERT_EQUAL(code_of(l.c, "adapter.set", "{\"id\":\"b/nic0\",\"link\":\"down\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(l.c, "adapter.set", "{\"adapter\":\"b/nic0\",\"link\":\"down\"}"), 0);
 	CU_ASSERT_EQUAL(softguest_run_until(l.b.g, has_no_link, l.b.nic, 12000), 0);
-	CU_ASSERT_EQUAL(code_of(l.c, "adapter.set", "{\"id\":\"b/nic0\",\"link\":\"up\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(l.c, "adapter.set", "{\"adapter\":\"b/nic0\",\"link\":\"up\"}"), 0);
 	CU_ASSERT_EQUAL(softguest_run_until(l.b.g, has_link, l.b.nic, 12000), 0);
 	flows(&l.b);
-	CU_ASSERT_EQUAL(code_of(l.c, "adapter.del", "{\"id\":\"b/nic0\"}"), 0);
+	CU_ASSERT_EQUAL(code_of(l.c, "adapter.del", "{\"adapter\":\"b/nic0\"}"), 0);
 	CU_ASSERT_EQUAL(softguest_run_until(l.b.g, is_rescinded, l.b.nic, 5000), 0);
 	softguest_nic_release(l.b.nic);
 	CU_ASSERT_EQUAL(code_of(l.c, "adapter.add",

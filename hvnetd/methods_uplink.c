@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Methods of uplinks, their teams, and the host's interfaces. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hvnetd/methods.h"
+#include "hvnetd/uplink.h"
+#include "hvnetd/view.h"
+#include "vswitch/vswitch.h"
+
+/* ---- bind ---- */
+
+static json_t *members_of(const json_t *names)
+{
+	json_t *members = json_array();
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(names, i, v)
+		json_array_append_new(members, json_pack("{s:O}", "interface", v));
+	return members;
+}
+
+/* Whether the default route of the host, IPv4's, goes by the interface. */
+static bool has_default_route(const char *interface)
+{
+	char line[256], name[32], destination[16];
+	FILE *f = fopen("/proc/net/route", "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%31s %15s", name, destination) == 2 && !strcmp(destination, "00000000") &&
+			!strcmp(name, interface);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* What binding would do to the host, and whether it is wanted. */
+static int check_host(struct rpc_call *call, const json_t *members)
+{
+	const json_t *v;
+	size_t i;
+	int ret;
+
+	json_array_foreach(members, i, v) {
+		const char *name = json_string_value(json_object_get(v, "interface"));
+
+		if (interface_user(call->opaque, name, NULL) || !interface_is_good(name))
+			continue;	/* said by the object's own checks */
+		ret = vswitch_uplink_check(name);
+		if (ret)
+			return rpc_fail(&call->err, ret == -EBUSY ? RPC_IN_USE : ret == -EPERM ? RPC_FAILED : RPC_INVALID_PARAMS,
+					"interfaces", "%s cannot be bound: %s", name,
+					ret == -EINVAL ? "it is no Ethernet interface of its own" :
+					ret == -EBUSY ? "it is a member of a bridge or bond" :
+					ret == -EPERM ? "CAP_NET_RAW is missing; start hvnetd as root with --allow-uplinks" :
+					strerror(-ret));
+		if (!rpc_boolean(call, "share") && !rpc_boolean(call, "force") && has_default_route(name)) {
+			rpc_fail(&call->err, RPC_IN_USE, "interfaces", "the host's default route goes by %s, and would end; share the "
+				 "interface with the host, or force it", name);
+			return rpc_detail(&call->err, "by", "the host's default route");
+		}
+	}
+	return 0;
+}
+
+/* The configuration that is asked for. NULL with err. */
+static json_t *make_config(struct rpc_call *call, const struct object *sw)
+{
+	const char *kind = rpc_string(call, "kind"), *name = rpc_string(call, "name");
+	const json_t *names = json_object_get(call->params, "interfaces");
+	json_t *config = json_pack("{s:s}", "switch", sw->key);
+
+	if (!kind)
+		kind = rpc_has(call, "path") ? "stream" : rpc_has(call, "interface") ? "tap" : "packet";
+	if (!name)
+		name = names ? json_string_value(json_array_get(names, 0)) : rpc_string(call, "interface");
+	json_object_set_new(config, "name", json_string(name ? name : kind));
+	json_object_set_new(config, "kind", json_string(kind));
+	copy_params(config, call, (const char *const[]){ "interface", "path", "team", NULL });
+	if (names)
+		json_object_set_new(config, "members", members_of(names));
+	if (json_array_size(names) > 1 && !rpc_has(call, "team"))
+		json_object_set_new(config, "team", json_object());
+	return config;
+}
+
+static json_t *show_bound(const struct object *o)
+{
+	return json_pack("{s:o}", "uplink", show_uplink(o));
+}
+
+/* What changes the host's network is a job. */
+json_t *method_uplink_bind(struct rpc_call *call)
+{
+	const struct object *sw = switch_param(call);
+	const json_t *names = json_object_get(call->params, "interfaces");
+	char key[OBJECT_KEY_BYTES];
+	json_t *config, *members;
+	const char *job;
+
+	if (!sw)
+		return NULL;
+	config = make_config(call, sw);
+	members = json_object_get(config, "members");
+	object_key(OBJECT_UPLINK, config, key);
+	if (object_find(call->opaque, OBJECT_UPLINK, key))
+		rpc_fail(&call->err, RPC_IN_USE, "name", "there is an uplink %s already", key);
+	else if (rpc_boolean(call, "share") && json_array_size(names) != 1)
+		rpc_fail(&call->err, RPC_INVALID_PARAMS, "share", "\"share\" is for one interface");
+	else
+		check_host(call, members);
+	if (call->err.code) {
+		json_decref(config);
+		return NULL;
+	}
+	if (!change_put(call, OBJECT_UPLINK, key, config) ||
+	    (rpc_boolean(call, "share") &&
+	     !hostnic_put(call, sw->key, NULL, NULL, json_string_value(json_array_get(names, 0)))))
+		return NULL;
+	if (!names)
+		return change_show(call, object_find(call->opaque, OBJECT_UPLINK, key), show_bound);
+	job = change_job(call);
+	return job ? json_pack("{s:s*}", "job", *job ? job : NULL) : NULL;
+}
+
+/* The uplink that is meant. NULL with err. */
+static struct object *find_uplink(struct rpc_call *call, const struct object *sw)
+{
+	const char *name = rpc_string(call, "name");
+	struct object *o, *found = NULL;
+	unsigned n = 0;
+
+	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_UPLINK) {
+		if (strcmp(object_string(o, "switch"), sw->key) != 0 || (name && strcmp(object_string(o, "name"), name) != 0))
+			continue;
+		if (!found || uplink_is_external(o))
+			found = o;
+		n++;
+	}
+	if (!n)
+		rpc_fail(&call->err, RPC_NOT_FOUND, "switch", name ? "switch \"%s\" has no uplink %s" : "switch \"%s\" has no uplink%s",
+			 sw->key, name ? name : "");
+	else if (n > 1 && !uplink_is_external(found)) {
+		rpc_fail(&call->err, RPC_AMBIGUOUS, "name", "switch \"%s\" has %u uplinks; say which with \"name\"", sw->key, n);
+		found = NULL;
+	}
+	return found;
+}
+
+/* A host NIC that has taken over an interface's settings gives them back before the interface is let go. */
+static int drop_sharing(struct rpc_call *call, const struct object *uplink)
+{
+	const json_t *v;
+	struct object *o;
+	size_t i;
+
+	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_HOSTNIC)
+		json_array_foreach(json_object_get(uplink->config, "members"), i, v)
+			if (object_string(o, "shares") &&
+			    !strcmp(object_string(o, "shares"), json_string_value(json_object_get(v, "interface"))) &&
+			    !change_put(call, OBJECT_HOSTNIC, o->key, NULL))
+				return -1;
+	return 0;
+}
+
+json_t *method_uplink_unbind(struct rpc_call *call)
+{
+	const struct object *sw = switch_param(call);
+	const struct object *o = sw ? find_uplink(call, sw) : NULL;
+	const char *job;
+	bool packet;
+
+	if (!o)
+		return NULL;
+	packet = uplink_kind_of(o) == UPLINK_PACKET;
+	if (drop_sharing(call, o) || !change_put(call, OBJECT_UPLINK, o->key, NULL))
+		return NULL;
+	if (!packet)
+		return json_object();
+	job = change_job(call);
+	return job ? json_pack("{s:s*}", "job", *job ? job : NULL) : NULL;
+}
+
+json_t *method_uplink_list(struct rpc_call *call)
+{
+	return list_objects(call, OBJECT_UPLINK, show_uplink, "uplinks");
+}
+
+/* ---- teams ---- */
+
+/* The switch's uplink of kind packet. NULL with err. */
+static struct object *find_team(struct rpc_call *call)
+{
+	const struct object *sw = switch_param(call);
+	struct object *o;
+
+	if (!sw)
+		return NULL;
+	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_UPLINK)
+		if (!strcmp(object_string(o, "switch"), sw->key) && uplink_kind_of(o) == UPLINK_PACKET)
+			return o;
+	rpc_fail(&call->err, RPC_NOT_FOUND, "switch", "switch \"%s\" has no uplink of interfaces", sw->key);
+	return NULL;
+}
+
+static json_t *put_team(struct rpc_call *call, struct object *o, json_t *config)
+{
+	if (!json_object_get(config, "team"))
+		json_object_set_new(config, "team", json_object());
+	return change_put(call, OBJECT_UPLINK, o->key, config) ? change_show(call, o, show_uplink) : NULL;
+}
+
+json_t *method_team_set(struct rpc_call *call)
+{
+	static const char *const names[] = { "mode", "algorithm", "lacp_rate", "updelay_ms", "downdelay_ms", NULL };
+	struct object *o = find_team(call);
+	json_t *config, *team;
+
+	if (!o)
+		return NULL;
+	config = object_copy(o);
+	team = json_object_get(config, "team") ? json_copy(json_object_get(config, "team")) : json_object();
+	copy_params(team, call, names);
+	json_object_set_new(config, "team", team);
+	return put_team(call, o, config);
+}
+
+static json_t *copy_members(const struct object *o)
+{
+	return json_copy(json_object_get(o->config, "members"));
+}
+
+/* Place of the interface among the members; their number: it is none. */
+static size_t place_of(const json_t *members, const char *interface)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(members, i, v)
+		if (!strcmp(json_string_value(json_object_get(v, "interface")), interface))
+			return i;
+	return json_array_size(members);
+}
+
+static json_t *put_members(struct rpc_call *call, struct object *o, json_t *members)
+{
+	json_t *config = object_copy(o);
+
+	json_object_set_new(config, "members", members);
+	return put_team(call, o, config);
+}
+
+json_t *method_team_member_add(struct rpc_call *call)
+{
+	const char *interface = rpc_string(call, "interface"), *mode = rpc_string(call, "mode");
+	struct object *o = find_team(call);
+	json_t *members, *row;
+
+	if (!o)
+		return NULL;
+	members = copy_members(o);
+	if (place_of(members, interface) < json_array_size(members)) {
+		json_decref(members);
+		rpc_fail(&call->err, RPC_IN_USE, "interface", "%s is a member already", interface);
+		return NULL;
+	}
+	row = json_pack("{s:s, s:s*}", "interface", interface, "mode", mode);
+	json_array_append_new(members, row);
+	return put_members(call, o, members);
+}
+
+static json_t *not_a_member(struct rpc_call *call, json_t *members)
+{
+	json_decref(members);
+	rpc_fail(&call->err, RPC_NOT_FOUND, "interface", "%s is no member", rpc_string(call, "interface"));
+	return NULL;
+}
+
+json_t *method_team_member_del(struct rpc_call *call)
+{
+	struct object *o = find_team(call);
+	json_t *members;
+	size_t i;
+
+	if (!o)
+		return NULL;
+	members = copy_members(o);
+	i = place_of(members, rpc_string(call, "interface"));
+	if (i == json_array_size(members))
+		return not_a_member(call, members);
+	json_array_remove(members, i);
+	return put_members(call, o, members);
+}
+
+json_t *method_team_member_set(struct rpc_call *call)
+{
+	const char *interface = rpc_string(call, "interface"), *mode = rpc_string(call, "mode");
+	struct object *o = find_team(call);
+	json_t *members;
+	size_t i;
+
+	if (!o)
+		return NULL;
+	members = copy_members(o);
+	i = place_of(members, interface);
+	if (i == json_array_size(members))
+		return not_a_member(call, members);
+	json_array_set_new(members, i, json_pack("{s:s, s:s*}", "interface", interface, "mode", mode));
+	return put_members(call, o, members);
+}
+
+/* ---- interfaces of the host ---- */
+
+/* One line of a file of the interface in sysfs. */
+static bool read_attribute(const char *interface, const char *name, char *text, size_t bytes)
+{
+	char path[128];
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/%.40s", interface, name);
+	f = fopen(path, "re");
+	ok = f && fgets(text, (int)bytes, f);
+	if (f)
+		fclose(f);
+	if (ok)
+		text[strcspn(text, "\n")] = '\0';
+	return ok;
+}
+
+static json_t *show_interface(struct hvnetd *d, const char *name)
+{
+	const struct object *user = interface_user(d, name, NULL);
+	char mac[32] = "", state[16] = "", mtu[16] = "0", speed[16] = "";
+	json_t *o;
+
+	read_attribute(name, "address", mac, sizeof(mac));
+	read_attribute(name, "operstate", state, sizeof(state));
+	read_attribute(name, "mtu", mtu, sizeof(mtu));
+	o = json_pack("{s:s, s:s, s:s, s:I}", "name", name, "mac", mac, "state", strcmp(state, "up") ? "down" : "up", "mtu",
+		      (json_int_t)strtoll(mtu, NULL, 10));
+	if (read_attribute(name, "speed", speed, sizeof(speed)) && strtoll(speed, NULL, 10) > 0)
+		json_object_set_new(o, "speed_mbps", json_integer(strtoll(speed, NULL, 10)));
+	if (user)
+		json_object_set_new(o, "bound_to", json_string(object_string(user, "switch")));
+	return o;
+}
+
+/* Ethernet, and either bound by us or free to be bound. */
+static bool is_candidate(struct hvnetd *d, const char *name)
+{
+	const int ret = vswitch_uplink_check(name);
+
+	return interface_user(d, name, NULL) || !ret || ret == -EPERM || ret == -ENETDOWN;
+}
+
+json_t *method_interface_list(struct rpc_call *call)
+{
+	struct hvnetd *d = call->opaque;
+	const struct object *only = NULL, *user;
+	DIR *dir;
+	struct dirent *e;
+	struct page page;
+
+	if (rpc_has(call, "switch") && !(only = switch_param(call)))
+		return NULL;
+	page = page_of(call);
+	dir = opendir("/sys/class/net");
+	while (dir && (e = readdir(dir))) {
+		if (!interface_is_good(e->d_name) || !is_candidate(d, e->d_name))
+			continue;
+		user = interface_user(d, e->d_name, NULL);
+		if (only && (!user || strcmp(object_string(user, "switch"), only->key) != 0))
+			continue;
+		if (page_has(&page))
+			page_add(&page, show_interface(d, e->d_name));
+	}
+	if (dir)
+		closedir(dir);
+	return page_end(&page, "interfaces");
+}

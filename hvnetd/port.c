@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Ports: those of port.create, which stay without a NIC; and whose a port is. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "hvnetd/uplink.h"
+#include "vswitch/vswitch.h"
+
+/* ---- whose a port is ---- */
+
+struct vswitch_port *port_of(const struct object *o)
+{
+	const struct vswitch_uplink *uplink;
+
+	switch (o->kind) {
+	case OBJECT_UPLINK:
+	case OBJECT_HOSTNIC:
+		uplink = hv_container_of(o, struct uplink, o)->uplink;
+		return uplink ? vswitch_uplink_port((struct vswitch_uplink *)uplink) : NULL;
+	case OBJECT_PORT:
+		return hv_container_of(o, struct fixed_port, o)->port;
+	case OBJECT_ADAPTER:
+		return hv_container_of(o, struct adapter, o)->port;
+	case OBJECT_SWITCH:
+	case OBJECT_VM:
+	case OBJECT_KINDS:
+		break;
+	}
+	return NULL;
+}
+
+struct object *port_owner(struct hvnetd *d, const struct object *sw, const struct vswitch_port *port)
+{
+	static const enum object_kind kinds[] = { OBJECT_PORT, OBJECT_UPLINK, OBJECT_HOSTNIC, OBJECT_ADAPTER };
+	const char *name = vswitch_port_name(port);
+	char key[OBJECT_KEY_BYTES];
+	struct object *o = object_find(d, OBJECT_ADAPTER, name);
+
+	if (o && port_of(o) == port)
+		return o;
+	snprintf(key, sizeof(key), "%.63s/%.63s", sw->key, name);
+	for (size_t i = 0; i < 3; i++) {
+		o = object_find(d, kinds[i], key);
+		if (o && port_of(o) == port)
+			return o;
+	}
+	for (size_t i = 1; i < 4; i++)	/* an adapter's long name was cut; an uplink's port has its interface's name */
+		OBJECT_FOREACH(o, d, kinds[i])
+			if (port_of(o) == port)
+				return o;
+	return NULL;
+}
+
+struct object *object_find_port(struct hvnetd *d, const char *reference, struct rpc_error *err)
+{
+	static const enum object_kind kinds[] = { OBJECT_ADAPTER, OBJECT_PORT, OBJECT_UPLINK, OBJECT_HOSTNIC };
+	struct object *found = NULL;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct object *o = object_find(d, kinds[i], reference);
+
+		if (o && found) {
+			rpc_fail(err, RPC_AMBIGUOUS, "port", "\"%s\" is the name of both an %s and a %s", reference,
+				 object_classes[found->kind].name, object_classes[o->kind].name);
+			return NULL;
+		}
+		found = o ? o : found;
+	}
+	if (!found)
+		rpc_fail(err, RPC_NOT_FOUND, "port", "there is no port \"%s\"; a port is SWITCH/NAME, or an adapter VM/NAME; "
+			 "`hvnetctl port show` lists them", reference);
+	return found;
+}
+
+struct object *policy_holder(struct object *o)
+{
+	const char *port = o->kind == OBJECT_ADAPTER ? object_string(o, "port") : NULL;
+	struct object *fixed = port ? object_find(o->d, OBJECT_PORT, port) : NULL;
+
+	return fixed ? fixed : o;
+}
+
+/* ---- ports of port.create ---- */
+
+static const struct object *user_of(struct hvnetd *d, const char *key)
+{
+	const struct object *o;
+
+	OBJECT_FOREACH(o, d, OBJECT_ADAPTER)
+		if (object_string(o, "port") && !strcmp(object_string(o, "port"), key))
+			return o;
+	return NULL;
+}
+
+int port_check(struct object *o, struct rpc_error *err)
+{
+	const struct object *user;
+
+	if (!o->config) {
+		user = user_of(o->d, o->key);
+		if (!user)
+			return 0;
+		rpc_fail(err, RPC_IN_USE, "port", "port %s is in use by adapter %s; disconnect it first, or force it", o->key,
+			 user->key);
+		return rpc_detail(err, "by", "adapter %s", user->key);
+	}
+	if (!object_find(o->d, OBJECT_SWITCH, object_string(o, "switch")))
+		return rpc_fail(err, RPC_NOT_FOUND, "switch", "there is no switch \"%s\"", object_string(o, "switch"));
+	return port_name_check(o, err) || policy_check(o->d, o->config, false, err) ? -1 : 0;
+}
+
+static void unmake(struct fixed_port *p)
+{
+	if (!p->port)
+		return;
+	if (p->user)
+		adapter_leave_port(p->user);
+	if (p->o.real)
+		event_port(p->o.d, json_string_value(json_object_get(p->o.real, "switch")), p->port, "deleted");
+	vswitch_port_destroy(p->port);
+	p->port = NULL;
+}
+
+static int make(struct fixed_port *p, struct rpc_error *err)
+{
+	const char *friendly = object_string(&p->o, "friendly");
+	struct vswitch_port_config config = { .name = object_string(&p->o, "name"), .friendly_name = friendly };
+	const struct object *sw = object_find(p->o.d, OBJECT_SWITCH, object_string(&p->o, "switch"));
+	int ret = sw && switch_of(sw) ? vswitch_port_create_as(switch_of(sw), &config, &p->port) : -ENODEV;
+
+	if (ret) {
+		p->port = NULL;
+		return ret == -ECANCELED ? refused_by_extension(switch_of(sw), "port", err) :
+					   rpc_fail(err, ret == -EEXIST ? RPC_IN_USE : RPC_FAILED, "port",
+						    "switch \"%s\": no port %s: %s", object_string(&p->o, "switch"), config.name,
+						    strerror(-ret));
+	}
+	if (policy_apply(p->port, p->o.config, NULL, false, err)) {
+		vswitch_port_destroy(p->port);
+		p->port = NULL;
+		return -1;
+	}
+	event_port(p->o.d, sw->key, p->port, "created");
+	return 0;
+}
+
+int port_realize(struct object *o, struct rpc_error *err)
+{
+	struct fixed_port *p = hv_container_of(o, struct fixed_port, o);
+	const char *friendly;
+
+	if (!o->config) {
+		unmake(p);
+		return 0;
+	}
+	if (!p->port)
+		return make(p, err);
+	if (policy_apply(p->port, o->config, o->real, false, err))
+		return -1;
+	friendly = object_string(o, "friendly");
+	if (vswitch_port_updated(p->port, friendly ? friendly : object_string(o, "name")))
+		hv_log(HV_LOG_WARNING, "%s: its friendly name stays as it was", o->key);
+	return 0;
+}
