@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@
 #define SQ_ENTRIES 256		/* our policy: armings in one system call */
 #define CQ_ENTRIES 4096		/* our policy; more than that the kernel queues, and nothing is lost */
 #define SPIN_NS 20000		/* our policy, as loop.h says */
+#define CROWDED_NS 5000		/* our policy: a yield that nobody takes up is back in less than one … */
+#define CROWDED_FOR_NS 10000000	/* … and for how long that is held against the processor */
 #define DRAIN_NS 1000000000ull	/* our policy: patience with the kernel's cancellations */
 #define GEN_BITS 40
 #define NO_INDEX UINT32_MAX
@@ -65,6 +68,7 @@ struct hv_loop {
 	struct hv_poller *next_poller;		/* of the walk in progress */
 	struct hv_poller *current_poller;	/* inside its callback; NULL once stopped in there */
 	bool current_kicked;
+	uint64_t crowded_until_ns;		/* somebody else waits for this processor */
 	uint64_t spin_ns;
 
 	struct hv_watch wake;	/* on wake_fd */
@@ -516,13 +520,26 @@ void hv_loop_set_spin(struct hv_loop *loop, uint64_t spin_ns)
 	loop->spin_ns = spin_ns;
 }
 
-static void cpu_relax(void)
+/*
+ * Between two looks at rings in which there is nothing. Spinning on a processor that others wait for makes them late, perhaps the very
+ * one who is to fill the ring, and has the scheduler put us last when there is work again.
+ */
+static void give_way(struct hv_loop *loop)
 {
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
+	const uint64_t before = hv_now_ns();
+	uint64_t after;
+
+	sched_yield();
+	after = hv_now_ns();
+	if (after - before > CROWDED_NS)
+		loop->crowded_until_ns = after + CROWDED_FOR_NS;
+}
+
+static uint64_t spin_time(const struct hv_loop *loop, const struct hv_poller *p, uint64_t now)
+{
+	if (!p->spin_ns || (now < loop->crowded_until_ns && p->spin_ns > loop->spin_ns))
+		return loop->spin_ns;
+	return p->spin_ns;
 }
 
 static bool run_poller(struct hv_loop *loop, struct hv_poller *p)
@@ -542,7 +559,7 @@ static bool run_poller(struct hv_loop *loop, struct hv_poller *p)
 	now = hv_now_ns();
 	if (!p->idle_since_ns)
 		p->idle_since_ns = now;
-	if (now - p->idle_since_ns < loop->spin_ns)
+	if (now - p->idle_since_ns < spin_time(loop, p, now))
 		return false;
 	loop->current_kicked = false;
 	parks = p->sleep(p);
@@ -566,7 +583,7 @@ static void run_pollers(struct hv_loop *loop)
 	}
 	loop->next_poller = NULL;
 	if (!worked && loop->num_pollers)
-		cpu_relax();
+		give_way(loop);
 }
 
 /* Rounds. */

@@ -86,6 +86,7 @@ void hv_loop_post(struct hv_loop *loop, struct hv_work *w);
 struct hv_poller {
 	bool (*poll)(struct hv_poller *p);	/* true: did some work */
 	bool (*sleep)(struct hv_poller *p);	/* true: nothing there, the peer will signal */
+	uint64_t spin_ns;			/* in place of the loop's spin time; 0: the loop's */
 	struct hv_loop *loop;			/* the loop's from here on; NULL: parked or stopped */
 	uint64_t idle_since_ns;
 	TAILQ_ENTRY(hv_poller) link;
@@ -95,7 +96,10 @@ struct hv_poller {
 void hv_poller_kick(struct hv_loop *loop, struct hv_poller *p);
 void hv_poller_stop(struct hv_poller *p);
 
-/* How long a ring is polled after its last work before it is parked. Default 20 µs (our policy). */
+/*
+ * How long a ring is polled after its last work before it is parked. Default 20 µs (our policy). A poller that asks for
+ * more gets that only while nobody else wants the processor.
+ */
 void hv_loop_set_spin(struct hv_loop *loop, uint64_t spin_ns);
 
 struct hv_loop_stats {

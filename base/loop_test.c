@@ -552,6 +552,21 @@ static void poller_parks(void)
 	hv_loop_destroy(loop);
 }
 
+static void poller_has_its_own_spin_time(void)
+{
+	struct hv_loop *loop = new_loop();
+	struct ring r = { .p = { .poll = ring_poll, .sleep = ring_sleep, .spin_ns = 1 } };
+
+	hv_loop_set_spin(loop, 3600 * 1000 * (uint64_t)MS);
+	hv_poller_kick(loop, &r.p);
+	for (int i = 0; i < 1000000 && r.p.loop; i++)
+		hv_loop_run_once(loop, 0);
+	CU_ASSERT_EQUAL(r.sleeps, 1);
+	CU_ASSERT_PTR_NULL(r.p.loop);
+	hv_poller_stop(&r.p);
+	hv_loop_destroy(loop);
+}
+
 static void poller_stays(void)
 {
 	struct hv_loop *loop = new_loop();
@@ -654,6 +669,7 @@ static const struct hv_test tests[] = {
 	{ "another thread stops the loop", stop_from_thread },
 	{ "a watch outlives the thread that armed it", survives_its_thread },
 	{ "a poller is polled, parked after its spin time, kicked again", poller_parks },
+	{ "a poller is parked after its own spin time, if it has one", poller_has_its_own_spin_time },
 	{ "a poller that is refused or kicked in sleep() stays", poller_stays },
 	{ "pollers stop each other and free themselves", pollers_stop_each_other },
 	{ "without io_uring creation fails with the kernel's reason", no_io_uring },

@@ -18,6 +18,7 @@ struct e1000 {
 	struct vfu_dev *vfu;		/* owned */
 	char *name;			/* owned */
 	struct hv_poller poller;
+	bool accessed;			/* a register was, since the last poll */
 	struct hv_timer timer;		/* the core's next deadline */
 	bool msi;
 
