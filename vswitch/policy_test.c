@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "vswitch/rules.h"
 #include "vswitch/test_policy.h"
 
 enum who { A, B, C, D, NET, HOST, NICS };
@@ -42,6 +43,7 @@ static void end(void)
 	CU_ASSERT(test_balanced(sw));
 	for (int i = 0; i < NICS; i++)
 		test_nic_unplug(&nics[i]);
+	CU_ASSERT_EQUAL(sw->policies->lent, 0);
 	vswitch_destroy(sw);
 	free(frame);
 }
@@ -129,6 +131,8 @@ static void teams_of_one_vm(void)
 		set((enum who)i, POLICY(.allow_teaming = true));
 	EXPECT(say(C, A + 1, D + 1), "");	/* of another VM */
 	EXPECT(say(D, A + 1, C + 1), "");	/* of none */
+	set(HOST, POLICY(.allow_teaming = true));
+	EXPECT(say(HOST, D + 1, C + 1), "");	/* two of none */
 	EXPECT(say(B, C + 1, D + 1), "");
 	EXPECT(say(B, 50, D + 1), "");		/* nobody's */
 	EXPECT(say(B, A + 1, C + 1), "C");	/* A has failed */
@@ -435,6 +439,36 @@ static void lldp_goes_to_who_listens(void)
 	end();
 }
 
+/* The types of a switch: who is there hears it, and nobody else could. */
+static void each_type_reaches_its_own(void)
+{
+	static const struct { bool net, host; const char *broadcast, *unknown, *to_host; } rows[] = {
+		{ true, true, "B C D NET HOST", "NET", "HOST" },
+		{ true, false, "B C D NET", "NET", "NET" },
+		{ false, true, "B C D HOST", "", "HOST" },
+		{ false, false, "B C D", "", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vswitch_port_stats s;
+
+		begin();
+		if (!rows[i].net)
+			vswitch_port_disconnect(nics[NET].port);
+		if (!rows[i].host)
+			vswitch_port_disconnect(nics[HOST].port);
+		EXPECT(say(A, A + 1, 0), rows[i].broadcast);
+		EXPECT(say(A, A + 1, 77), rows[i].unknown);
+		EXPECT(say(A, A + 1, HOST + 1), rows[i].to_host);
+		EXPECT(say(A, A + 1, B + 1), "B");
+		vswitch_port_stats(nics[NET].port, &s);
+		CU_ASSERT_EQUAL(s.offered, (rows[i].net ? 2u : 0) + (rows[i].net && !rows[i].host));
+		vswitch_port_stats(nics[HOST].port, &s);
+		CU_ASSERT_EQUAL(s.offered, rows[i].host ? 2 : 0);
+		end();
+	}
+}
+
 /* The table. */
 
 static const struct vswitch_fdb_entry *found;
@@ -584,6 +618,7 @@ static const struct hv_test tests[] = {
 	{ "isolated ports do not meet", isolated_ports_do_not_meet },
 	{ "a hub if wanted", a_hub_if_wanted },
 	{ "LLDP goes to who listens", lldp_goes_to_who_listens },
+	{ "each type reaches its own", each_type_reaches_its_own },
 	{ "entries by hand", entries_by_hand },
 	{ "options at run time", options_at_run_time },
 	{ "all or nothing", all_or_nothing },
