@@ -7,11 +7,17 @@
  * Shares: each owner that learns may hold max / (number of such owners) entries. Beyond it a new
  * address takes the place of that owner's own oldest one, so nobody can push out another's. An
  * owner that grew while it was alone is cut down when others need the room.
+ *
+ * Flushing takes no time by the number of entries: an entry is alive while its generation is that of its owner's slot, so
+ * that one increment kills all. The dead stay in their chains, where lookups pass them, until new entries need
+ * room, each of which takes some of them apart.
  */
 #include "vswitch/fdb.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define NS_PER_S 1000000000ull
@@ -53,12 +59,14 @@ int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
 	*fdb = (struct fdb){ .max = max_learned, .ageing_s = ageing_s, .generation = 1 };
 	TAILQ_INIT(&fdb->by_age);
 	TAILQ_INIT(&fdb->owners);
+	TAILQ_INIT(&fdb->dead);
 	fdb->bucket_mask = buckets - 1;
 	if (getrandom(&fdb->seed, sizeof(fdb->seed), 0) != sizeof(fdb->seed))
 		return -EIO;
 	fdb->buckets = calloc(buckets, sizeof(struct fdb_node *));
 	fdb->nodes = calloc(max_learned ? max_learned : 1, sizeof(struct fdb_node));
-	if (!fdb->buckets || !fdb->nodes) {
+	fdb->macs = calloc(buckets, sizeof(struct fdb_macs));
+	if (!fdb->buckets || !fdb->nodes || !fdb->macs) {
 		fdb_free(fdb);
 		return -ENOMEM;
 	}
@@ -70,17 +78,27 @@ void fdb_free(struct fdb *fdb)
 {
 	free(fdb->buckets);
 	free(fdb->nodes);
+	free(fdb->macs);
+	free(fdb->slots);
 	fdb->buckets = NULL;
 	fdb->nodes = NULL;
+	fdb->macs = NULL;
+	fdb->slots = NULL;
 }
 
 /* Nodes and buckets. */
+
+/* Flushed, but still in the lists. */
+static bool is_dead(const struct fdb *fdb, const struct fdb_node *n)
+{
+	return !n->is_static && fdb->slots[n->slot].generation != n->born;
+}
 
 static struct fdb_node *find_exact(const struct fdb *fdb, uint64_t key)
 {
 	struct fdb_node *n = fdb->buckets[bucket_of(fdb, key)];
 
-	while (n && n->key != key)
+	while (n && (n->key != key || is_dead(fdb, n)))
 		n = n->next;
 	return n;
 }
@@ -104,28 +122,54 @@ static void unlink_node(struct fdb *fdb, struct fdb_node *n)
 	fdb->generation++;
 }
 
-static void attach(struct fdb_node *n, struct fdb_owner *owner)
+static struct fdb_macs *macs_of(const struct fdb *fdb, uint64_t mac)
+{
+	return &fdb->macs[bucket_of(fdb, mac & MAC_MASK)];
+}
+
+static void attach(struct fdb *fdb, struct fdb_node *n, struct fdb_owner *owner)
 {
 	n->owner = owner;
+	n->slot = owner->slot;
+	n->born = fdb->slots[owner->slot].generation;
 	owner->count++;
 	TAILQ_INSERT_TAIL(&owner->learned, n, by_owner);
 }
 
 static void detach(struct fdb_node *n)
 {
-	TAILQ_REMOVE(&n->owner->learned, n, by_owner);
-	n->owner->count--;
+	struct fdb_owner *owner = n->owner;
+
+	assert(owner);
+	TAILQ_REMOVE(&owner->learned, n, by_owner);
+	owner->count--;
 	n->owner = NULL;
+}
+
+static void take_apart(struct fdb *fdb, struct fdb_node *n)
+{
+	unlink_node(fdb, n);
+	LIST_REMOVE(n, by_mac);
+	TAILQ_REMOVE(&fdb->by_age, n, by_age);
+	n->next = fdb->free;
+	fdb->free = n;
 }
 
 static void forget(struct fdb *fdb, struct fdb_node *n)
 {
-	unlink_node(fdb, n);
 	detach(n);
-	TAILQ_REMOVE(&fdb->by_age, n, by_age);
-	n->next = fdb->free;
-	fdb->free = n;
+	take_apart(fdb, n);
 	fdb->count--;
+}
+
+static void reap(struct fdb *fdb, unsigned budget)
+{
+	struct fdb_node *n;
+
+	while (budget-- && (n = TAILQ_FIRST(&fdb->dead))) {
+		TAILQ_REMOVE(&fdb->dead, n, by_owner);
+		take_apart(fdb, n);
+	}
 }
 
 /* Owners. */
@@ -137,14 +181,17 @@ void fdb_owner_init(struct fdb_owner *owner)
 	TAILQ_INIT(&owner->entries);
 }
 
+/* All at once, whatever their number. Who holds such an entry has it by the table's generation. */
 void fdb_flush(struct fdb *fdb, struct fdb_owner *owner)
 {
-	struct fdb_node *n;
-
-	while ((n = TAILQ_FIRST(&owner->learned))) {
-		forget(fdb, n);
-		fdb->counters.purged++;
-	}
+	if (!owner->count)
+		return;
+	fdb->slots[owner->slot].generation++;
+	fdb->generation++;
+	fdb->counters.purged += owner->count;
+	fdb->count -= owner->count;
+	owner->count = 0;
+	TAILQ_CONCAT(&fdb->dead, &owner->learned, by_owner);
 }
 
 void fdb_flush_vlan(struct fdb *fdb, uint16_t vlan)
@@ -153,7 +200,7 @@ void fdb_flush_vlan(struct fdb *fdb, uint16_t vlan)
 
 	for (n = TAILQ_FIRST(&fdb->by_age); n; n = next) {
 		next = TAILQ_NEXT(n, by_age);
-		if (n->key >> 48 == vlan) {
+		if (n->key >> 48 == vlan && !is_dead(fdb, n)) {
 			forget(fdb, n);
 			fdb->counters.purged++;
 		}
@@ -166,17 +213,22 @@ int fdb_resize(struct fdb *fdb, uint32_t max_learned)
 	struct fdb_node **old = fdb->buckets, *n, *next;
 	struct fdb_node **fresh = calloc(buckets, sizeof(struct fdb_node *));
 	struct fdb_node *nodes = calloc(max_learned ? max_learned : 1, sizeof(*nodes));
+	struct fdb_macs *macs = calloc(buckets, sizeof(*macs));
 	struct fdb_owner *o;
 
-	if (!fresh || !nodes) {
+	if (!fresh || !nodes || !macs) {
 		free(fresh);
 		free(nodes);
+		free(macs);
 		return -ENOMEM;
 	}
 	TAILQ_FOREACH(o, &fdb->owners, link)
 		fdb_flush(fdb, o);
+	reap(fdb, UINT32_MAX);
 	free(fdb->nodes);
+	free(fdb->macs);
 	fdb->nodes = nodes;
+	fdb->macs = macs;
 	fdb->max = max_learned;
 	free_all(fdb);
 	fdb->buckets = fresh;
@@ -191,6 +243,33 @@ int fdb_resize(struct fdb *fdb, uint32_t max_learned)
 	return 0;
 }
 
+static bool take_slot(struct fdb *fdb, struct fdb_owner *owner)
+{
+	uint32_t i = 0, more = 2 * fdb->num_slots + 8;
+	struct fdb_slot *slots;
+
+	while (i < fdb->num_slots && fdb->slots[i].owner)
+		i++;
+	if (i == fdb->num_slots) {
+		slots = realloc(fdb->slots, more * sizeof(*slots));
+		if (!slots)
+			return false;
+		memset(slots + i, 0, (more - i) * sizeof(*slots));
+		fdb->slots = slots;
+		fdb->num_slots = more;
+	}
+	fdb->slots[i].owner = owner;
+	owner->slot = i;
+	return true;
+}
+
+static void give_slot(struct fdb *fdb, struct fdb_owner *owner)
+{
+	if (owner->has_slot)
+		fdb->slots[owner->slot].owner = NULL;
+	owner->has_slot = false;
+}
+
 void fdb_owner_set_learns(struct fdb *fdb, struct fdb_owner *owner, bool learns)
 {
 	if (owner->learns == learns)
@@ -200,10 +279,12 @@ void fdb_owner_set_learns(struct fdb *fdb, struct fdb_owner *owner, bool learns)
 	if (learns) {
 		TAILQ_INSERT_TAIL(&fdb->owners, owner, link);
 		fdb->sharing++;
+		owner->has_slot = take_slot(fdb, owner);
 	} else {
 		TAILQ_REMOVE(&fdb->owners, owner, link);
 		fdb->sharing--;
 		fdb_flush(fdb, owner);
+		give_slot(fdb, owner);
 	}
 }
 
@@ -213,9 +294,9 @@ static void forget_address(struct fdb *fdb, uint64_t mac)
 {
 	struct fdb_node *n, *next;
 
-	for (n = TAILQ_FIRST(&fdb->by_age); n; n = next) {
-		next = TAILQ_NEXT(n, by_age);
-		if ((n->key & MAC_MASK) == mac) {
+	for (n = LIST_FIRST(macs_of(fdb, mac)); n; n = next) {
+		next = LIST_NEXT(n, by_mac);
+		if ((n->key & MAC_MASK) == mac && !is_dead(fdb, n)) {
 			forget(fdb, n);
 			fdb->counters.purged++;
 		}
@@ -334,6 +415,7 @@ static bool make_room(struct fdb *fdb, struct fdb_owner *owner)
 		evict_oldest(fdb, owner);
 		return true;
 	}
+	reap(fdb, FDB_REAP);
 	if (fdb->free)
 		return true;
 	most = largest(fdb);
@@ -355,8 +437,9 @@ static enum fdb_result learn_new(struct fdb *fdb, struct fdb_owner *owner, uint6
 	n = fdb->free;
 	fdb->free = n->next;
 	*n = (struct fdb_node){ .key = key, .seen_s = (uint32_t)(now_ns / NS_PER_S) };
-	attach(n, owner);
+	attach(fdb, n, owner);
 	link_node(fdb, n);
+	LIST_INSERT_HEAD(macs_of(fdb, key), n, by_mac);
 	TAILQ_INSERT_TAIL(&fdb->by_age, n, by_age);
 	fdb->count++;
 	fdb->counters.learned++;
@@ -420,7 +503,7 @@ static enum fdb_result move(struct fdb *fdb, struct fdb_node *n, struct fdb_owne
 	detach(n);
 	if (to->count >= share(fdb))
 		evict_oldest(fdb, to);
-	attach(n, to);
+	attach(fdb, n, to);
 	fdb->generation++;
 	fdb->counters.moved++;
 	fdb_refresh(fdb, n, (uint32_t)(now_ns / NS_PER_S));
@@ -433,6 +516,10 @@ enum fdb_result fdb_learn(struct fdb *fdb, struct fdb_owner *owner, uint64_t key
 	struct fdb_node *n = fdb_find(fdb, key);
 	uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
 
+	if (!owner->has_slot) {
+		fdb->counters.full++;
+		return FDB_FULL;
+	}
 	if (!n)
 		return learn_new(fdb, owner, key, now_ns, out);
 	if (n->is_static && n->owner != owner)
@@ -462,6 +549,11 @@ bool fdb_age(struct fdb *fdb, uint32_t now_s, uint32_t budget)
 	       now_s >= n->seen_s) {
 		if (!budget--)
 			return true;
+		if (is_dead(fdb, n)) {
+			TAILQ_REMOVE(&fdb->dead, n, by_owner);
+			take_apart(fdb, n);
+			continue;
+		}
 		forget(fdb, n);
 		fdb->counters.aged++;
 	}

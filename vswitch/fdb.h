@@ -2,7 +2,10 @@
 /*
  * The forwarding table: (VLAN, MAC) -> owner, which is a port. Static entries are made by the NICs
  * and hold on any VLAN; learned ones come from source addresses, age, move and are limited, in all
- * and per owner. Time comes in as a parameter. Nothing is allocated after fdb_init().
+ * and per owner. Time comes in as a parameter. Nothing is allocated per address.
+ *
+ * No call takes time by the number of entries, but for fdb_flush_vlan() and fdb_resize(). What is flushed is dead at once and
+ * taken apart later, bit by bit: fdb.c.
  */
 #ifndef HVNET_VSWITCH_FDB_H
 #define HVNET_VSWITCH_FDB_H
@@ -15,6 +18,7 @@ enum {
 	FDB_VLAN_ANY = 0x1000,		/* beyond all VLAN ids: the VLAN of static entries */
 	FDB_MOVES_PER_S = 5,		/* our policy: more is flapping */
 	FDB_HOLD_S = 10,		/* our policy: a flapping address stays where it is for so long */
+	FDB_REAP = 4,			/* our policy: dead entries taken apart for each new one */
 };
 
 /* The 48 bits of an address and above them the VLAN; zero is no entry's key. */
@@ -42,6 +46,8 @@ struct fdb_node {
 	struct fdb_node *next;		/* in its bucket, or in the free list */
 	struct fdb_owner *owner;	/* borrowed: an owner's entries go before it does */
 	TAILQ_ENTRY(fdb_node) by_owner, by_age;
+	LIST_ENTRY(fdb_node) by_mac;	/* learned ones, whatever their VLAN */
+	uint32_t slot, born;		/* learned: dead unless the slot's generation is born */
 	uint64_t moves_since_ns;	/* when the second began in which moves are counted */
 	uint64_t held_until_ns;		/* flapping: no move before this */
 	uint32_t seen_s;		/* coarse: within a second */
@@ -50,12 +56,21 @@ struct fdb_node {
 	bool is_entry;			/* … an administrator's, allocated for it */
 };
 TAILQ_HEAD(fdb_list, fdb_node);
+LIST_HEAD(fdb_macs, fdb_node);
+
+/* Of an owner that learns: outlives it, and what it has learned. */
+struct fdb_slot {
+	struct fdb_owner *owner;	/* NULL: free */
+	uint32_t generation;		/* of the live entries */
+};
 
 struct fdb_owner {
 	struct fdb_list learned;	/* the oldest first */
 	struct fdb_list entries;	/* the administrator's; owned */
 	uint32_t count;			/* of learned */
 	bool learns;			/* has a share of the table */
+	bool has_slot;			/* … without one, for lack of memory, it stays empty */
+	uint32_t slot;
 	TAILQ_ENTRY(fdb_owner) link;	/* among those that learn */
 };
 TAILQ_HEAD(fdb_owners, fdb_owner);
@@ -68,7 +83,11 @@ struct fdb {
 	struct fdb_node **buckets;	/* owned; a power of two */
 	struct fdb_node *nodes;		/* owned; max of them, for learned entries */
 	struct fdb_node *free;
-	struct fdb_list by_age;		/* learned ones, the oldest first */
+	struct fdb_macs *macs;		/* owned; as many as buckets */
+	struct fdb_slot *slots;		/* owned */
+	uint32_t num_slots;
+	struct fdb_list by_age;		/* learned ones, the oldest first; and dead ones */
+	struct fdb_list dead;		/* linked as by_owner */
 	struct fdb_owners owners;	/* those that learn */
 	uint64_t generation;		/* changes with every change of an answer: for caches */
 	uint64_t seed;

@@ -238,6 +238,58 @@ static void agrees_with_a_plain_list(void)
 	fdb_free(&fdb);
 }
 
+/* What was flushed is gone at once, and its room comes back while others learn. */
+static void flushed_entries_make_room(void)
+{
+	begin(100, 20);
+	for (unsigned round = 0; round < 50; round++) {
+		struct fdb_owner *from = round % 2 ? &b : &a, *to = round % 2 ? &a : &b;
+
+		fdb_owner_set_learns(&fdb, from, true);
+		for (unsigned i = 0; i < 100; i++)
+			CU_ASSERT_EQUAL(fdb_learn(&fdb, from, fdb_key(3, 2 * i + 2), S, &node), FDB_LEARNED);
+		CU_ASSERT_EQUAL(fdb.count, 100);
+		/* The owner ends; the next one, which may get its slot, knows nothing of that. */
+		fdb_owner_set_learns(&fdb, from, false);
+		fdb_owner_set_learns(&fdb, to, true);
+		CU_ASSERT_EQUAL(fdb.count, 0);
+		for (unsigned i = 0; i < 100; i++)
+			CU_ASSERT_PTR_NULL(fdb_find(&fdb, fdb_key(3, 2 * i + 2)));
+		fdb_owner_set_learns(&fdb, to, false);
+	}
+	CU_ASSERT_EQUAL(fdb.counters.purged, 5000);
+	CU_ASSERT_EQUAL(fdb.counters.full + fdb.counters.evicted, 0);
+	fdb_free(&fdb);
+}
+
+static void the_dead_neither_age_nor_count(void)
+{
+	struct fdb_node self;
+
+	begin(100, 20);
+	for (unsigned i = 0; i < 10; i++)
+		fdb_learn(&fdb, &a, fdb_key((uint16_t)i, 2), S, &node);
+	fdb_flush(&fdb, &a);
+	fdb_learn(&fdb, &a, fdb_key(3, 2), S, &node);
+	fdb_flush_vlan(&fdb, 4);
+	CU_ASSERT_EQUAL(fdb.counters.purged, 10);
+	CU_ASSERT_PTR_EQUAL(where(3, 2), &a);
+	CU_ASSERT_FALSE(fdb_age(&fdb, 30, 100));
+	CU_ASSERT_EQUAL(fdb.counters.aged, 1);
+	CU_ASSERT_EQUAL(fdb.count, 0);
+	/* A static entry takes the address on every VLAN, from the living only. */
+	for (unsigned i = 0; i < 10; i++)
+		fdb_learn(&fdb, &a, fdb_key((uint16_t)i, 2), 40 * S, &node);
+	fdb_learn(&fdb, &a, fdb_key(3, 4), 40 * S, &node);
+	CU_ASSERT_EQUAL(fdb_add_static(&fdb, &self, &b, 2), 0);
+	CU_ASSERT_EQUAL(fdb.count, 1);
+	CU_ASSERT_EQUAL(fdb.counters.purged, 20);
+	fdb_remove_static(&fdb, &self);
+	CU_ASSERT_PTR_NULL(where(3, 2));
+	CU_ASSERT_PTR_EQUAL(where(3, 4), &a);
+	fdb_free(&fdb);
+}
+
 static const struct hv_test tests[] = {
 	{ "learns per VLAN and finds", learns_and_finds },
 	{ "ages what is not seen", ages_what_is_not_seen },
@@ -249,6 +301,8 @@ static const struct hv_test tests[] = {
 	{ "addresses move, but do not flap", addresses_move_but_not_for_ever },
 	{ "moving does not exceed a share", moving_does_not_exceed_a_share },
 	{ "agrees with a plain list", agrees_with_a_plain_list },
+	{ "flushed entries make room", flushed_entries_make_room },
+	{ "the dead neither age nor count", the_dead_neither_age_nor_count },
 };
 
 HV_TEST_MAIN("vswitch/fdb", tests)
