@@ -1,5 +1,5 @@
 bench_SRCS := host.c
-bench_PROGS := ring_bench path_bench e1000_bench
+bench_PROGS := ring_bench path_bench e1000_bench switch_bench
 bench_USES := softguest hvnetctl netvsp vswitch vmbus base
 bench_PKGS := jansson
 
