@@ -16,7 +16,7 @@ vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c
 	team.c team_path.c team_select.c team_announce.c \
 	host_share.c host_record.c host_netlink.c
 vswitch_PKGS += libmnl
-vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c host_test.c
+vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c team_peers_test.c host_test.c
 
 # Extensions and the life cycle.
 vswitch_TESTS += life_test.c extension_test.c
