@@ -168,6 +168,7 @@ static void on_reset(void *opaque, enum vfu_reset_reason reason)
 
 	(void)reason;
 	e1000_core_power_on(&nic->core);
+	e1000_nic_power_on(nic);
 	e1000_nic_update_congestion(nic);
 }
 
@@ -288,7 +289,11 @@ int e1000_create(struct hv_loop *loop, struct vswitch_port *port, const struct e
 	nic->poller.poll = on_poll;
 	nic->poller.sleep = on_sleep;
 	nic->poller.spin_ns = AWAKE_NS;
+	nic->changed = desc->changed;
+	nic->cookie = desc->cookie;
 	nic->name = strdup(desc->name);
+	nic->vm_name = desc->vm_name ? strdup(desc->vm_name) : NULL;
+	nic->vm_id = desc->vm_id ? strdup(desc->vm_id) : NULL;
 	e1000_nic_init(nic, desc->mac);
 	/* the function first: the core tells it of its interrupt from the start on */
 	ret = nic->name ? e1000_dev_create(nic, desc) : -ENOMEM;
@@ -316,6 +321,8 @@ void e1000_destroy(struct e1000 *nic)
 	if (nic->core.ops)
 		e1000_core_fini(&nic->core);
 	free(nic->name);
+	free(nic->vm_name);
+	free(nic->vm_id);
 	free(nic);
 }
 

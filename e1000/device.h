@@ -25,6 +25,12 @@ struct e1000 {
 	struct vswitch_port *port;	/* borrowed until set_port(); NULL: no cable */
 	struct vswitch_nic nic;
 	bool admin_up, port_up;
+	bool driver_up;			/* the receiver was on since the last reset */
+	bool connected;			/* on its port */
+	bool stepping;			/* what the port says of its link now is our own doing */
+	char *vm_name, *vm_id;		/* owned; or NULL */
+	void (*changed)(void *cookie);	/* or NULL */
+	void *cookie;
 	bool congested;			/* as the port was told */
 	bool moving;			/* the cable is out for a while, so that the guest sees it */
 	struct hv_timer move_timer;
@@ -42,7 +48,9 @@ int e1000_nic_plug(struct e1000 *nic, struct vswitch_port *port) __attribute__((
 void e1000_nic_unplug(struct e1000 *nic);
 bool e1000_nic_send(struct e1000 *nic, struct vswitch_frame *const *frames, unsigned n);
 void e1000_nic_lost(struct e1000 *nic, enum vswitch_drop reason);
-/* After anything that gives or takes receive descriptors. */
+/* The device was reset: whatever driver there was is gone. */
+void e1000_nic_power_on(struct e1000 *nic);
+/* After anything that gives or takes receive descriptors, or may have switched the receiver on. */
 void e1000_nic_update_congestion(struct e1000 *nic);
 
 #endif

@@ -46,11 +46,17 @@ struct e1000_desc {
 	uint8_t mac[6];			/* in the EEPROM, and the NIC's address on the switch */
 	enum e1000_model model;
 	bool msi;			/* offer MSI, too; no stock driver uses it on these chips */
+	const char *vm_name, *vm_id;	/* whose it is, for the switch; copied; NULL: nobody's */
+	/* The NIC was connected or disconnected: only to take a note. May be NULL. */
+	void (*changed)(void *cookie);
+	void *cookie;
 };
 
 /*
  * Makes the function, listens on its socket, plugs the NIC into port (borrowed; it may be NULL: cable out until
- * e1000_set_port()). loop is borrowed. Errors of vfu_dev_create() and vswitch_port_connect().
+ * e1000_set_port()). loop is borrowed. On the port the NIC is created at once, connected when the guest has switched its receiver on
+ * for the first time since the last reset of the device, and disconnected by that; the guest sees a link from the start.
+ * Errors of vfu_dev_create() and vswitch_nic_create().
  */
 int e1000_create(struct hv_loop *loop, struct vswitch_port *port, const struct e1000_desc *desc, struct e1000 **out)
 	__attribute__((warn_unused_result));

@@ -46,6 +46,8 @@ static void on_link(void *opaque, bool up)
 {
 	struct e1000 *nic = opaque;
 
+	if (nic->stepping)
+		return;
 	nic->port_up = up;
 	update_wire(nic);
 	/* A port that goes down waits for nobody any more, and is not told when there is room. */
@@ -83,10 +85,45 @@ static bool short_of_room(const struct e1000 *nic)
 	return c->rx.fifo_frames || free < (nic->congested ? good : low);
 }
 
+/* ---- the NIC on its port ---- */
+
+static void set_connected(struct e1000 *nic, bool connected)
+{
+	int ret;
+
+	if (!nic->port || nic->connected == connected)
+		return;
+	nic->stepping = true;
+	ret = connected ? vswitch_nic_connect(nic->port, 0) : vswitch_nic_disconnect(nic->port, 0);
+	nic->stepping = false;
+	if (ret) {
+		hv_log(HV_LOG_WARNING, "%s: cannot be %s: %s", nic->name, connected ? "connected" : "disconnected", strerror(-ret));
+		return;
+	}
+	nic->connected = connected;
+	if (nic->changed)
+		nic->changed(nic->cookie);
+}
+
+static void look_at_driver(struct e1000 *nic)
+{
+	if (!(e1000_reg(&nic->core, E1000_RCTL) & E1000_RCTL_EN))
+		return;
+	nic->driver_up = true;
+	set_connected(nic, true);
+}
+
+void e1000_nic_power_on(struct e1000 *nic)
+{
+	nic->driver_up = false;
+	set_connected(nic, false);
+}
+
 void e1000_nic_update_congestion(struct e1000 *nic)
 {
 	const bool congested = nic->port && short_of_room(nic);
 
+	look_at_driver(nic);
 	if (congested == nic->congested)
 		return;
 	nic->congested = congested;
@@ -120,16 +157,17 @@ void e1000_nic_init(struct e1000 *nic, const uint8_t mac[6])
 
 int e1000_nic_plug(struct e1000 *nic, struct vswitch_port *port)
 {
+	const struct vswitch_nic_config config = {
+		.name = nic->name, .friendly_name = nic->name, .vm_name = nic->vm_name, .vm_id = nic->vm_id,
+	};
 	int ret;
 
 	if (!port)
 		return 0;
-	nic->port = port;
-	ret = vswitch_port_connect(port, &nic->nic);
-	if (ret) {
-		nic->port = NULL;
-		nic->port_up = false;
-	}
+	ret = vswitch_nic_create(port, 0, &nic->nic, &config);
+	nic->port = ret ? NULL : port;
+	nic->port_up = !ret && vswitch_port_link(port);
+	set_connected(nic, nic->driver_up);
 	update_wire(nic);
 	return ret;
 }
@@ -144,6 +182,7 @@ void e1000_nic_unplug(struct e1000 *nic)
 	nic->port = NULL;
 	nic->congested = false;
 	vswitch_port_disconnect(port);
+	nic->connected = false;
 	nic->port_up = false;
 	update_wire(nic);
 	e1000_core_resume(&nic->core);		/* nobody will say so any more */
@@ -154,7 +193,8 @@ int e1000_set_port(struct e1000 *nic, struct vswitch_port *port)
 	if (port == nic->port)
 		return 0;
 	e1000_nic_unplug(nic);
-	nic->moving = port && !hv_timer_arm(nic->loop, &nic->move_timer, hv_now_ns() + MOVE_NS);
+	/* A driver that has not come up yet has nothing to see. */
+	nic->moving = port && nic->driver_up && !hv_timer_arm(nic->loop, &nic->move_timer, hv_now_ns() + MOVE_NS);
 	if (!port)
 		hv_timer_cancel(&nic->move_timer);
 	return e1000_nic_plug(nic, port);

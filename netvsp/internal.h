@@ -350,6 +350,11 @@ struct netvsp {
 	struct vmbus_device *dev;	/* owned */
 	struct vswitch_port *port;	/* borrowed; NULL: none */
 	struct vswitch_nic nic;		/* what the port has plugged in */
+	bool connected;			/* on its port */
+	bool created;			/* it was on a port before */
+	char *vm_name, *vm_id;		/* owned; or NULL */
+	void (*changed)(void *cookie);	/* or NULL */
+	void *cookie;
 	bool congested;			/* what the port was told */
 	struct netvsp_session session;
 	struct netvsp_buffer receive, send;
@@ -372,6 +377,8 @@ static inline void netvsp_count(struct netvsp *nic, enum netvsp_counter_id c)
 
 /* The only writer of the state; checks and logs the move. */
 void netvsp_set_state(struct netvsp *nic, enum netvsp_state state);
+/* After anything that makes the guest's driver ready: from here on its NIC is connected. */
+void netvsp_driver_up(struct netvsp *nic);
 /* A protocol error: the channel is dead until it is opened again. */
 void netvsp_fail(struct netvsp *nic, enum netvsp_counter_id c, const char *what);
 /* Gives a buffer back and never touches it again; its GPADL's reference is put. */

@@ -101,12 +101,48 @@ void netvsp_revoke_send(struct netvsp *nic)
 	netvsp_buffer_put(&nic->send);
 }
 
+/* ---- the NIC on its port ---- */
+
+static void tell_changed(struct netvsp *nic)
+{
+	if (nic->changed)
+		nic->changed(nic->cookie);
+}
+
+void netvsp_driver_up(struct netvsp *nic)
+{
+	int ret;
+
+	if (!nic->port || nic->connected || !nic->session.filter.bits)
+		return;
+	ret = vswitch_nic_connect(nic->port, 0);
+	if (ret) {
+		hv_log_limited(&nic->log_limit, HV_LOG_WARNING, "%s: cannot be connected: %s", nic->name, strerror(-ret));
+		return;
+	}
+	nic->connected = true;
+	tell_changed(nic);
+}
+
+/* The NIC stays on its port: the guest may come back. Its link is the cable's again. */
+static void driver_down(struct netvsp *nic)
+{
+	if (!nic->connected)
+		return;
+	nic->connected = false;
+	if (vswitch_nic_disconnect(nic->port, 0))
+		hv_log(HV_LOG_ERROR, "%s: was not connected", nic->name);
+	nic->link.port_up = vswitch_port_link(nic->port);
+	tell_changed(nic);
+}
+
 /* ---- what the bus calls ---- */
 
 static void end_session(struct netvsp *nic)
 {
 	netvsp_channel_close(&nic->primary);
 	netvsp_set_state(nic, NETVSP_CLOSED);
+	driver_down(nic);
 	netvsp_link_stop(nic);
 	netvsp_control_reset(nic);
 	netvsp_buffer_put(&nic->receive);
@@ -188,6 +224,7 @@ static void unplug(struct netvsp *nic)
 		vswitch_port_set_congested(nic->port, false);
 	nic->congested = false;
 	vswitch_port_disconnect(nic->port);
+	nic->connected = false;
 	nic->port = NULL;
 	nic->link.port_up = false;
 	nic->primary.held = false;	/* the resume() will not come */
@@ -196,15 +233,21 @@ static void unplug(struct netvsp *nic)
 
 static int plug(struct netvsp *nic, struct vswitch_port *port)
 {
+	const struct vswitch_nic_config config = {
+		.name = nic->name, .friendly_name = nic->name, .vm_name = nic->vm_name, .vm_id = nic->vm_id,
+		.mtu = nic->max_frame_bytes - 14, .initializing = !nic->created,
+	};
 	int ret;
 
 	if (!port)
 		return 0;
-	ret = vswitch_port_connect(port, &nic->nic);
+	ret = vswitch_nic_create(port, 0, &nic->nic, &config);
 	if (ret)
 		return ret;
+	nic->created = true;
 	nic->port = port;
 	nic->link.port_up = vswitch_port_link(port);
+	netvsp_driver_up(nic);
 	netvsp_rx_update_congestion(nic);
 	return 0;
 }
@@ -245,8 +288,12 @@ static int configure(struct netvsp *nic, const struct netvsp_desc *desc)
 		.ops = &netvsp_nic_ops, .opaque = nic,
 	};
 	memcpy(nic->nic.mac, desc->mac, sizeof(nic->nic.mac));
+	nic->changed = desc->changed;
+	nic->cookie = desc->cookie;
 	nic->name = strdup(desc->name);
-	return nic->name ? 0 : -ENOMEM;
+	nic->vm_name = desc->vm_name ? strdup(desc->vm_name) : NULL;
+	nic->vm_id = desc->vm_id ? strdup(desc->vm_id) : NULL;
+	return nic->name && !nic->vm_name == !desc->vm_name && !nic->vm_id == !desc->vm_id ? 0 : -ENOMEM;
 }
 
 static int offer(struct netvsp *nic, struct vmbus *bus, const struct netvsp_desc *desc)
@@ -290,6 +337,8 @@ void netvsp_destroy(struct netvsp *nic)
 	vmbus_device_destroy(nic->dev);		/* closes the channel if it is open */
 	netvsp_channel_destroy(&nic->primary);
 	free(nic->name);
+	free(nic->vm_name);
+	free(nic->vm_id);
 	free(nic);
 }
 

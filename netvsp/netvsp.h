@@ -27,11 +27,17 @@ struct netvsp_desc {
 	uint8_t instance[16];		/* VMBus instance GUID, stable across restarts */
 	uint64_t link_bps;		/* reported speed; 0: 10 Gbit/s */
 	uint32_t max_mtu;		/* 1500 … 9202; 0: 9202 (9216 with the header, NVSP's limit) */
+	const char *vm_name, *vm_id;	/* whose it is, for the switch; copied; NULL: nobody's */
+	/* The NIC was connected or disconnected: only to take a note. May be NULL. */
+	void (*changed)(void *cookie);
+	void *cookie;
 };
 
 /*
- * Adds the device to the bus and plugs its NIC into port (borrowed; it may be NULL: link down until netvsp_set_port()).
- * Errors of vmbus_device_create() and vswitch_port_connect().
+ * Adds the device to the bus and plugs its NIC into port (borrowed; it may be NULL: link down until netvsp_set_port()). On the port the
+ * NIC is created at once, connected while the guest's driver is up (RNDIS initialized, a packet filter set), and disconnected when the
+ * channel closes; a filter that is taken back only stops delivery. The guest sees a link from the start.
+ * Errors of vmbus_device_create() and vswitch_nic_create().
  */
 int netvsp_create(struct hv_loop *loop, struct vmbus *bus, struct vswitch_port *port, const struct netvsp_desc *desc,
 		  struct netvsp **out) __attribute__((warn_unused_result));

@@ -234,6 +234,7 @@ static uint32_t set_filter(struct netvsp *nic, const struct oid *o, struct rd in
 	if (!rd_copy(&info, &bits, sizeof(bits)))
 		return bad_input(nic, RNDIS_STATUS_INVALID_LENGTH);
 	nic->session.filter.bits = le32_get(bits);
+	netvsp_driver_up(nic);
 	netvsp_rx_update_congestion(nic);
 	return RNDIS_STATUS_SUCCESS;
 }

@@ -274,7 +274,9 @@ static void nothing_is_delivered_before_a_filter_and_after_filter_0(void)
 	world_deliver(w, &t.f, 1);			/* no filter */
 	CU_ASSERT_EQUAL(w->port->dropped[VSWITCH_DROP_NOT_READY], 3);
 	CU_ASSERT_FALSE(guest_next(w, &pkt));
+	CU_ASSERT_TRUE(w->port->nic && !w->port->connected);
 	CU_ASSERT_EQUAL(guest_set_u32(w, OID_GEN_CURRENT_PACKET_FILTER, 9), 0);
+	CU_ASSERT_TRUE(w->port->connected);
 	world_deliver(w, &t.f, 1);
 	CU_ASSERT_TRUE(guest_next(w, &pkt));
 	CU_ASSERT_EQUAL(guest_set_u32(w, OID_GEN_CURRENT_PACKET_FILTER, 0), 0);
@@ -287,6 +289,10 @@ static void nothing_is_delivered_before_a_filter_and_after_filter_0(void)
 	world_deliver(w, &t.f, 1);
 	CU_ASSERT_FALSE(guest_next(w, &pkt));
 	CU_ASSERT_EQUAL(w->port->dropped[VSWITCH_DROP_NOT_READY], 5);
+	CU_ASSERT_TRUE(w->port->connected);	/* neither filter 0 nor a buffer taken back is an end */
+	world_close(w);
+	CU_ASSERT_TRUE(w->port->nic && !w->port->connected);
+	CU_ASSERT_EQUAL(w->port->connects, 1);
 	world_destroy(w);
 }
 

@@ -97,7 +97,8 @@ struct world_frame {
 
 struct vswitch_port {
 	const struct vswitch_nic *nic;
-	bool down, congested;
+	bool down, congested, connected;
+	unsigned connects;
 	bool pause;			/* input() answers so */
 	void (*on_input)(void);		/* before the frames are copied */
 	unsigned congestions;
@@ -173,8 +174,34 @@ int vswitch_port_connect(struct vswitch_port *port, const struct vswitch_nic *ni
 	return 0;
 }
 
+int vswitch_nic_create(struct vswitch_port *port, uint8_t index, const struct vswitch_nic *device,
+		       const struct vswitch_nic_config *config)
+{
+	if (index || !config->name)
+		abort();
+	return vswitch_port_connect(port, device);
+}
+
+int vswitch_nic_connect(struct vswitch_port *port, uint8_t index)
+{
+	if (index || !port->nic || port->connected)
+		abort();
+	port->connected = true;
+	port->connects++;
+	return 0;
+}
+
+int vswitch_nic_disconnect(struct vswitch_port *port, uint8_t index)
+{
+	if (index || !port->connected)
+		abort();
+	port->connected = false;
+	return 0;
+}
+
 void vswitch_port_disconnect(struct vswitch_port *port)
 {
+	port->connected = false;
 	if (port->congested)
 		abort();
 	port->nic = NULL;
