@@ -8,3 +8,7 @@ $(B)/bin/guest-agent: $(addprefix guest-tests/,$(GUEST_AGENT_SRCS)) guest-tests/
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) -static -o $@ $(filter %.c,$^)
 endif
+
+# What a guest's bonding driver talks to: guest-tests/bonding.
+guest-tests_PROGS := team-peer
+guest-tests_USES := vswitch base

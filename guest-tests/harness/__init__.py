@@ -5,6 +5,7 @@ What is here
 
     run      the main job of `make run`: two guests, DHCP, pings, TCP, a table
     suite    named cases (cases/*.py) over {kernel} x {driver} x {number of vCPUs}
+    bonding  the kernel's bonding driver in a guest, at a team of our switch (team-peer.c)
     agent*.c one static C program: process 1 of each guest, and the tools that run in it
     harness/ what both programs are made of:
 

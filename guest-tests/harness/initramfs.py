@@ -21,7 +21,7 @@ ETHTOOL = [Path("/usr/sbin/ethtool"), Path("/sbin/ethtool")]
 # Loaded at boot, for the agent's port.
 BOOT_MODULES = ["virtio_pci", "virtio_console"]
 # Available to `load`; a module that a kernel does not have (or has built in) is left out.
-STOCK_MODULES = ["e1000", "hv_netvsc", "virtio_net", "8021q"]
+STOCK_MODULES = ["e1000", "hv_netvsc", "virtio_net", "8021q", "bonding"]
 # What provides a stock module's symbols instead of the stock provider.
 REPLACED = {"hv_vmbus"}
 
