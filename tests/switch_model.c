@@ -476,7 +476,7 @@ static bool may_have(struct model *m, struct model_port *p, const struct model_a
 	}
 	if (p->num_addresses < p->policy.dynamic_ip_limit)
 		oldest = &p->addresses[p->num_addresses++];
-	else if (now_s - oldest->seen_s < m->ageing_s)
+	else if (!oldest || now_s - oldest->seen_s < m->ageing_s)
 		return false;
 	*oldest = *a;
 	oldest->seen_s = now_s;
