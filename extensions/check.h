@@ -14,6 +14,7 @@
 struct check_options {
 	unsigned seed;
 	unsigned steps;
+	unsigned patience_s;		/* longer in one step is a hang */
 	const char *config;		/* for the extension */
 	bool verbose;
 };

@@ -21,7 +21,6 @@ enum {
 	REGIONS = 8,			/* of frames, used in turn */
 	FRAME_ROOM = 4096,		/* per frame: its struct, its piece list, its bytes */
 	REGION_BYTES = VSWITCH_BATCH * FRAME_ROOM,
-	PATIENCE_S = 20,		/* our policy: longer in one step is a hang */
 };
 
 #define MS 1000000ull
@@ -527,10 +526,10 @@ unsigned check_extension(const struct vswitch_ext_module *module, const struct c
 	}
 	(void)!vswitch_extension_enable(d.e);
 	for (unsigned i = 0; i < options->steps; i++) {
-		alarm(PATIENCE_S);
+		alarm(options->patience_s);
 		step();
 	}
-	alarm(PATIENCE_S);
+	alarm(options->patience_s);
 	if (!vswitch_extension_enabled(d.e))
 		on_and_off();
 	the_end();

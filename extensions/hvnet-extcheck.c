@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tries out whether an extension keeps to vswitch/extension.h: hvnet-extcheck [-v] [-s SEED] [-n STEPS] [-c CONFIG] MODULE.so */
+/* Tries out whether an extension keeps to vswitch/extension.h: hvnet-extcheck [-v] [-s SEED] [-n STEPS] [-t SECONDS] [-c CONFIG] MODULE.so */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,19 +9,19 @@
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: hvnet-extcheck [-v] [-s SEED] [-n STEPS] [-c CONFIG] MODULE.so\n");
+	fprintf(stderr, "usage: hvnet-extcheck [-v] [-s SEED] [-n STEPS] [-t SECONDS] [-c CONFIG] MODULE.so\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	struct check_options options = { .seed = 1, .steps = 20000 };
+	struct check_options options = { .seed = 1, .steps = 20000, .patience_s = 20 };
 	struct vswitch_library *library;
 	char error[512] = "";
 	unsigned faults;
 	int c;
 
-	while ((c = getopt(argc, argv, "vs:n:c:")) != -1) {
+	while ((c = getopt(argc, argv, "vs:n:t:c:")) != -1) {
 		switch (c) {
 		case 'v':
 			options.verbose = true;
@@ -31,6 +31,9 @@ int main(int argc, char **argv)
 			break;
 		case 'n':
 			options.steps = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 't':
+			options.patience_s = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'c':
 			options.config = optarg;

@@ -724,6 +724,9 @@ int extension_remote_run(struct extension_remote *remote, const volatile sig_ato
 		remote_ring_awake(&e->in);
 		(void)eventfd_read(e->wake_fd, &rang);
 	}
+	/* What the switch has shown until now was meant to be seen. */
+	if (!e->broken && read_events(e))
+		read_frames(e);
 	return e->broken ? -EPROTO : 0;
 }
 

@@ -5,6 +5,7 @@
  * at whose file it is.
  */
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -57,6 +58,25 @@ static int check_file(int fd, const char *path, const struct text *t)
 	return 0;
 }
 
+/* The loader maps what the headers say, and touches it: a file that was cut short would be this process's end. */
+static bool is_whole(int fd)
+{
+	Elf64_Ehdr e;
+	Elf64_Phdr p;
+	struct stat st;
+
+	if (fstat(fd, &st) || pread(fd, &e, sizeof(e), 0) != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG) ||
+	    e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_phentsize != sizeof(p))
+		return false;
+	for (unsigned i = 0; i < e.e_phnum; i++) {
+		if (pread(fd, &p, sizeof(p), (off_t)(e.e_phoff + i * sizeof(p))) != sizeof(p))
+			return false;
+		if (p.p_filesz > (uint64_t)st.st_size || p.p_offset > (uint64_t)st.st_size - p.p_filesz)
+			return false;
+	}
+	return true;
+}
+
 static int check_module(const struct vswitch_ext_module *m, const char *path, const struct text *t)
 {
 	if (m->abi != VSWITCH_EXT_ABI)
@@ -72,6 +92,8 @@ static int load(struct vswitch_library *l, const char *path, const struct text *
 {
 	char by_fd[32];
 
+	if (!is_whole(l->fd))
+		return fail(t, -ELIBBAD, "%s cannot be loaded: it is no shared object of 64 bits, or not all of one", path);
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", l->fd);
 	l->handle = dlopen(by_fd, RTLD_NOW | RTLD_LOCAL);
 	if (!l->handle)

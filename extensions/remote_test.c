@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extensions in processes of their own: real ones (hvnet-extension with an example), and a client in this process that
+ * speaks the protocol by hand, slowly, wrongly or not at all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "extensions/test_paths.h"
+#include "vswitch/remote_ring.h"
+#include "vswitch/test_nic.h"
+
+extern char **environ;
+
+enum { A, B, WIRE, NICS, ROUNDS = 4000 };
+
+#define ROUND_NS 5000000ull
+
+static struct hv_loop *loop;
+static struct vswitch *sw;
+static struct vswitch_remote *remote;
+static struct test_nic nics[NICS];
+static struct test_frame *frame;
+static char dir[64], path[80];
+
+static struct vswitch_remote_stats stats(void)
+{
+	struct vswitch_remote_stats s;
+
+	vswitch_remote_stats(remote, &s);
+	return s;
+}
+
+static uint64_t in_dropped(void)
+{
+	return test_in_dropped(&nics[A], VSWITCH_DROP_EXTENSION);
+}
+
+/* Runs the loop until what is wanted holds, for a bounded number of rounds. */
+#define UNTIL(what) \
+	do { \
+		for (unsigned round_ = 0; round_ < ROUNDS && !(what); round_++) \
+			hv_loop_run_once(loop, ROUND_NS); \
+		CU_ASSERT(what); \
+	} while (0)
+
+static void some_rounds(void)
+{
+	for (unsigned i = 0; i < 5; i++)
+		hv_loop_run_once(loop, 0);
+}
+
+static void begin(enum vswitch_ext_class class, bool fail_open, const char *config, uint32_t wait_ms, uint32_t wait_frames)
+{
+	const struct vswitch_config sc = { .name = "test" };
+	const struct vswitch_remote_config rc = {
+		.name = "outside", .socket = path, .config = config, .class = class, .fail_open = fail_open,
+		.wait_ms = wait_ms, .wait_frames = wait_frames,
+	};
+
+	hv_log_set_level(HV_LOG_ERROR);
+	strcpy(dir, "/tmp/hvnet-remote-XXXXXX");
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	frame = test_frame_new();
+	if (hv_loop_create(&loop) || vswitch_create(loop, &sc, &sw) || vswitch_remote_create(sw, loop, &rc, &remote))
+		abort();
+	test_nic_plug(sw, &nics[A], VSWITCH_NIC_SYNTHETIC, 1, 0);
+	test_nic_plug(sw, &nics[B], VSWITCH_NIC_SYNTHETIC, 2, 0);
+	test_nic_plug(sw, &nics[WIRE], VSWITCH_NIC_EXTERNAL, 3, 0);
+	CU_ASSERT_EQUAL(vswitch_extension_enable(vswitch_remote_extension(remote)), 0);
+}
+
+static void end(void)
+{
+	CU_ASSERT(test_balanced(sw));
+	vswitch_remote_destroy(remote);
+	for (unsigned i = 0; i < NICS; i++)
+		test_nic_unplug(&nics[i]);
+	vswitch_destroy(sw);
+	hv_loop_destroy(loop);
+	free(frame);
+	CU_ASSERT_EQUAL(access(path, F_OK), -1);
+	rmdir(dir);
+}
+
+/* A UDP datagram from A to B. */
+static void send_udp(unsigned port, uint32_t len)
+{
+	test_frame_plain(frame, nics[B].nic.mac, nics[A].nic.mac, len);
+	put_be16(frame->bytes + 12, 0x0800);
+	memset(frame->bytes + 14, 0, 28);
+	frame->bytes[14] = 0x45;
+	put_be16(frame->bytes + 16, len - 14);
+	frame->bytes[23] = 17;
+	put_be16(frame->bytes + 36, port);
+	test_frame_set(frame, len);
+	test_send(&nics[A], frame);
+	memset(frame->bytes, 0xee, len);
+}
+
+/* ---- a real program ---- */
+
+static pid_t start(const char *so)
+{
+	char *argv[4];
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+
+	argv[0] = strdup(program("hvnet-extension"));
+	argv[1] = path;
+	argv[2] = strdup(object(so));
+	argv[3] = NULL;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (posix_spawn(&pid, argv[0], &actions, NULL, argv, environ))
+		abort();
+	posix_spawn_file_actions_destroy(&actions);
+	free(argv[0]);
+	free(argv[2]);
+	UNTIL(stats().attached);
+	return pid;
+}
+
+static int stop(pid_t pid, int number)
+{
+	int status;
+
+	kill(pid, number);
+	if (waitpid(pid, &status, 0) != pid)
+		abort();
+	return status;
+}
+
+static void a_program_judges_frames(void)
+{
+	struct vswitch_extension_stats s;
+	pid_t pid;
+	int status;
+
+	begin(VSWITCH_EXT_FILTER, false, "drop udp port 53", 10000, 0);
+	pid = start("bpf_filter");
+	send_udp(53, 100);
+	send_udp(54, 1000);
+	UNTIL(nics[B].num_got == 1 && in_dropped() == 1);
+	CU_ASSERT_EQUAL(nics[B].got[0].len, 1000);
+	CU_ASSERT_EQUAL(nics[B].got[0].bytes[37], 54);
+	CU_ASSERT_EQUAL(nics[B].got[0].bytes[999], (uint8_t)(999 * 7));
+	vswitch_extension_stats(vswitch_remote_extension(remote), &s);
+	CU_ASSERT_STRING_EQUAL(s.last_drop, "drop udp port 53");
+	CU_ASSERT_EQUAL(stats().asked, 2);
+	CU_ASSERT_EQUAL(stats().waiting, 0);
+	status = stop(pid, SIGTERM);
+	CU_ASSERT(WIFEXITED(status) && !WEXITSTATUS(status));
+	UNTIL(!stats().attached);
+	end();
+}
+
+/* Rings go round many times; frames keep their order and their bytes. */
+static void many_frames_of_all_sizes(void)
+{
+	const unsigned total = 6000;
+	unsigned sent = 0;
+	pid_t pid;
+
+	begin(VSWITCH_EXT_FILTER, false, "pass udp", 10000, 4096);
+	pid = start("bpf_filter");
+	while (sent < total) {
+		for (unsigned k = 0; k < 100 && sent < total; k++, sent++)
+			send_udp(sent & 0x7fff, 60 + sent % 1400);
+		UNTIL(nics[B].num_got == sent);
+		if (nics[B].num_got != sent)
+			break;
+	}
+	for (unsigned i = 0; i < nics[B].num_got; i++)
+		if (nics[B].got[i].len != 60 + i % 1400 || get_be16(nics[B].got[i].bytes + 36) != (i & 0x7fff) ||
+		    nics[B].got[i].bytes[nics[B].got[i].len - 1] != (uint8_t)((nics[B].got[i].len - 1) * 7))
+			CU_FAIL("another frame than the one that was sent");
+	stop(pid, SIGKILL);
+	end();
+}
+
+static void its_death_stops_nothing(void)
+{
+	pid_t pid;
+
+	begin(VSWITCH_EXT_FILTER, true, "drop udp port 53", 10000, 0);
+	pid = start("bpf_filter");
+	kill(pid, SIGSTOP);
+	for (unsigned i = 0; i < 20; i++)
+		send_udp(53, 100);
+	CU_ASSERT_EQUAL(nics[B].num_got, 0);
+	CU_ASSERT_EQUAL(stats().waiting, 20);
+	stop(pid, SIGKILL);
+	UNTIL(!stats().attached);
+	UNTIL(nics[B].num_got == 20);	/* open: what waited goes on */
+	CU_ASSERT_EQUAL(stats().deaths, 1);
+	send_udp(53, 100);
+	CU_ASSERT_EQUAL(nics[B].num_got, 21);
+	/* Another one may come. */
+	pid = start("bpf_filter");
+	send_udp(53, 100);
+	UNTIL(in_dropped() == 1);
+	stop(pid, SIGKILL);
+	end();
+}
+
+static void a_capture_in_another_process(void)
+{
+	char config[128], file[96];
+	uint8_t bytes[4096];
+	ssize_t n;
+	FILE *f;
+	pid_t pid;
+
+	snprintf(file, sizeof(file), "/tmp/hvnet-remote-%d.pcapng", (int)getpid());
+	snprintf(config, sizeof(config), "file=%s", file);
+	begin(VSWITCH_EXT_CAPTURE, true, config, 0, 0);
+	pid = start("pcapng");
+	send_udp(77, 300);
+	CU_ASSERT_EQUAL(nics[B].num_got, 1);	/* nobody waits for a capture */
+	CU_ASSERT_EQUAL(stats().copied, 2);
+	stop(pid, SIGTERM);
+	f = fopen(file, "re");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	n = (ssize_t)fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	unlink(file);
+	/* The frame twice, in and out, and the ports' names. */
+	CU_ASSERT(n > 600);
+	CU_ASSERT_PTR_NOT_NULL(memmem(bytes, (size_t)n, "p1", 2));
+	CU_ASSERT_PTR_NOT_NULL(memmem(bytes, (size_t)n, "p2", 2));
+	CU_ASSERT_EQUAL(get_be32(bytes), 0x0a0d0d0a);
+	UNTIL(!stats().attached);
+	end();
+}
+
+static void a_forwarder_in_another_process(void)
+{
+	pid_t pid;
+
+	begin(VSWITCH_EXT_FORWARD, false, "in=p1 port-dst=9 -> p3; proto=17 port-dst=10 -> drop; -> native", 10000, 0);
+	pid = start("flow_table");
+	send_udp(9, 100);
+	send_udp(10, 100);
+	send_udp(11, 100);
+	UNTIL(nics[WIRE].num_got == 1 && nics[B].num_got == 1 && in_dropped() == 1);
+	CU_ASSERT_EQUAL(nics[B].got[0].bytes[37], 11);
+	stop(pid, SIGKILL);
+	end();
+}
+
+/* ---- by hand ---- */
+
+struct client {
+	int fd, wake_fd, host_fd;
+	struct remote_memory *memory;
+	struct remote_ring in, out;
+};
+
+static int say_hello(struct client *c, uint32_t version, uint32_t class)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct remote_hello h = { REMOTE_HELLO, REMOTE_MAGIC, version, class, REMOTE_WANTS_INGRESS, "by hand" };
+
+	*c = (struct client){ .fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), -1, -1 };
+	strcpy(address.sun_path, path);
+	if (connect(c->fd, (struct sockaddr *)&address, sizeof(address)))
+		return -errno;
+	return send(c->fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h) ? 0 : -errno;
+}
+
+static void attach(struct client *c, enum vswitch_ext_class class)
+{
+	union { char bytes[CMSG_SPACE(3 * sizeof(int))]; struct cmsghdr aligned; } control;
+	struct remote_welcome w;
+	struct iovec iov = { &w, sizeof(w) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	int fds[3];
+
+	CU_ASSERT_EQUAL_FATAL(say_hello(c, REMOTE_VERSION, class), 0);
+	UNTIL(stats().attached);
+	CU_ASSERT_EQUAL_FATAL(recvmsg(c->fd, &m, 0), sizeof(w));
+	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fds));
+	c->memory = mmap(NULL, sizeof(*c->memory), PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	CU_ASSERT_PTR_NOT_EQUAL_FATAL(c->memory, MAP_FAILED);
+	CU_ASSERT_EQUAL(ftruncate(fds[0], 4096), -1);	/* sealed */
+	close(fds[0]);
+	c->wake_fd = fds[1];
+	c->host_fd = fds[2];
+	c->in = (struct remote_ring){ &c->memory->to_program, c->memory->to_program_data, REMOTE_TO_PROGRAM_BYTES, 0 };
+	c->out = (struct remote_ring){ &c->memory->to_host, c->memory->to_host_data, REMOTE_TO_HOST_BYTES, 0 };
+}
+
+static void leave(struct client *c)
+{
+	if (c->memory)
+		munmap(c->memory, sizeof(*c->memory));
+	close(c->fd);
+	if (c->wake_fd >= 0)
+		close(c->wake_fd);
+	if (c->host_fd >= 0)
+		close(c->host_fd);
+}
+
+static uint64_t next_token(struct client *c)
+{
+	struct remote_record header;
+	struct remote_frame m;
+	const uint8_t *at;
+	bool broken;
+
+	if (!remote_ring_next(&c->in, &header, &at, &broken))
+		return 0;
+	memcpy(&m, at, sizeof(m));
+	remote_ring_consume(&c->in, header.bytes);
+	return m.token;
+}
+
+static void put(struct client *c, const void *record, uint32_t n)
+{
+	bool broken;
+	void *to = remote_ring_reserve(&c->out, n, &broken);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(to);
+	memcpy(to, record, n);
+	remote_ring_commit(&c->out, n);
+	eventfd_write(c->host_fd, 1);
+}
+
+static void judge(struct client *c, uint64_t token, uint32_t judgement)
+{
+	const struct remote_verdict v = { .record = { sizeof(v), REMOTE_VERDICT }, .token = token, .judgement = judgement };
+
+	put(c, &v, sizeof(v));
+}
+
+static void who_is_late_is_not_waited_for(void)
+{
+	struct client c;
+	uint64_t token;
+
+	for (unsigned open = 0; open < 2; open++) {
+		begin(VSWITCH_EXT_FILTER, open, NULL, 5, 0);
+		attach(&c, VSWITCH_EXT_FILTER);
+		send_udp(1, 100);
+		send_udp(2, 100);
+		CU_ASSERT_EQUAL(stats().waiting, 2);
+		token = next_token(&c);
+		UNTIL(stats().timeouts == 2);
+		CU_ASSERT_EQUAL(nics[B].num_got, open ? 2 : 0);
+		CU_ASSERT_EQUAL(in_dropped(), open ? 0 : 2);
+		/* Its word comes too late, which is no crime. */
+		judge(&c, token, REMOTE_PASS);
+		some_rounds();
+		CU_ASSERT(stats().attached);
+		CU_ASSERT_EQUAL(nics[B].num_got, open ? 2 : 0);
+		send_udp(3, 100);
+		(void)next_token(&c);
+		judge(&c, next_token(&c), REMOTE_DROP);
+		UNTIL(in_dropped() == (open ? 1 : 3));
+		leave(&c);
+		end();
+	}
+}
+
+static void only_so_many_wait(void)
+{
+	struct client c;
+
+	for (unsigned open = 0; open < 2; open++) {
+		begin(VSWITCH_EXT_FILTER, open, NULL, 10000, 4);
+		attach(&c, VSWITCH_EXT_FILTER);
+		for (unsigned i = 0; i < 10; i++)
+			send_udp(i, 100);
+		CU_ASSERT_EQUAL(stats().waiting, 4);
+		CU_ASSERT_EQUAL(stats().overflows, 6);
+		CU_ASSERT_EQUAL(nics[B].num_got, open ? 6 : 0);
+		CU_ASSERT_EQUAL(in_dropped(), open ? 0 : 6);
+		leave(&c);
+		UNTIL(!stats().attached);
+		CU_ASSERT_EQUAL(nics[B].num_got, open ? 10 : 0);
+		CU_ASSERT_EQUAL(in_dropped(), open ? 0 : 10);
+		CU_ASSERT_EQUAL(stats().waiting, 0);
+		end();
+	}
+}
+
+/* It reads nothing: its ring fills, no frame waits for room in it. */
+static void a_full_ring_is_an_overflow(void)
+{
+	struct client c;
+
+	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 4096);
+	attach(&c, VSWITCH_EXT_FILTER);
+	for (unsigned i = 0; i < 4000; i++)
+		send_udp(i, 1500);
+	CU_ASSERT(stats().overflows > 0);
+	CU_ASSERT_EQUAL(stats().overflows, nics[B].num_got);
+	CU_ASSERT_EQUAL(stats().waiting + nics[B].num_got, 4000);
+	leave(&c);
+	UNTIL(!stats().attached);
+	CU_ASSERT_EQUAL(nics[B].num_got, 4000);
+	end();
+}
+
+static void programs_that_are_turned_away(void)
+{
+	struct client c, second;
+	char byte;
+
+	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 0);
+	CU_ASSERT_EQUAL(say_hello(&c, REMOTE_VERSION + 1, VSWITCH_EXT_FILTER), 0);
+	UNTIL(stats().refused == 1);
+	CU_ASSERT_EQUAL(recv(c.fd, &byte, 1, 0), 0);
+	leave(&c);
+	CU_ASSERT_EQUAL(say_hello(&c, REMOTE_VERSION, VSWITCH_EXT_FORWARD), 0);
+	UNTIL(stats().refused == 2);
+	leave(&c);
+	attach(&c, VSWITCH_EXT_FILTER);
+	(void)say_hello(&second, REMOTE_VERSION, VSWITCH_EXT_FILTER);
+	UNTIL(stats().refused == 3);
+	CU_ASSERT(stats().attached);
+	leave(&second);
+	leave(&c);
+	UNTIL(!stats().attached);
+	/* One that connects and says nothing is in nobody's way. */
+	c.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	c.wake_fd = c.host_fd = -1;
+	c.memory = NULL;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	strcpy(address.sun_path, path);
+	CU_ASSERT_EQUAL(connect(c.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	some_rounds();
+	attach(&second, VSWITCH_EXT_FILTER);
+	leave(&second);
+	leave(&c);
+	end();
+}
+
+/* ---- hostile programs: each lie costs the program its place, nothing else ---- */
+
+static void raw(struct client *c, uint32_t bytes, uint32_t type, uint32_t head)
+{
+	const struct remote_record r = { bytes, type };
+
+	memcpy(c->memory->to_host_data, &r, sizeof(r));
+	atomic_store(&c->memory->to_host.head, head);
+	eventfd_write(c->host_fd, 1);
+}
+
+static void lie(struct client *c, unsigned which)
+{
+	struct remote_verdict v = { .record = { sizeof(v), REMOTE_VERDICT }, .token = next_token(c) };
+	struct remote_frame f = { .record = { sizeof(f) + 64, REMOTE_INJECT }, .len = 64 };
+	uint8_t record[sizeof(f) + 64] = { 0 };
+
+	switch (which) {
+	case 0:
+		raw(c, 0, REMOTE_VERDICT, 64);
+		break;
+	case 1:
+		raw(c, 4, REMOTE_VERDICT, 64);
+		break;
+	case 2:
+		raw(c, 20, REMOTE_VERDICT, 64);
+		break;
+	case 3:
+		raw(c, 72, REMOTE_VERDICT, 64);		/* longer than what is there */
+		break;
+	case 4:
+		raw(c, UINT32_MAX & ~7u, REMOTE_PAD, 64);
+		break;
+	case 5:
+		raw(c, 64, REMOTE_VERDICT, REMOTE_TO_HOST_BYTES + 8);	/* more than the ring holds */
+		break;
+	case 6:
+		raw(c, 64, REMOTE_VERDICT, 61);
+		break;
+	case 7:
+		raw(c, 64, 77, 64);
+		break;
+	case 8:
+		raw(c, 64, REMOTE_VERDICT, 64);		/* not a verdict's size */
+		break;
+	case 9:
+		raw(c, 16, REMOTE_INJECT, 16);		/* no room for its header */
+		break;
+	case 10:
+		v.judgement = 3;
+		put(c, &v, sizeof(v));
+		break;
+	case 11:
+		v.judgement = REMOTE_DIRECT;		/* by a filter */
+		v.num_to = 1;
+		put(c, &v, sizeof(v));
+		break;
+	case 12:
+		f.len = 65;				/* more than the record holds */
+		memcpy(record, &f, sizeof(f));
+		put(c, record, sizeof(record));
+		break;
+	case 13:
+		f.len = 13;
+		memcpy(record, &f, sizeof(f));
+		put(c, record, sizeof(record));
+		break;
+	case 14:
+		f.len = UINT32_MAX;
+		memcpy(record, &f, sizeof(f));
+		put(c, record, sizeof(record));
+		break;
+	case 15:
+		atomic_store(&c->memory->to_program.tail, 0x80000000);
+		send_udp(1, 100);
+		break;
+	case 16:
+		(void)!send(c->fd, &f, sizeof(f), MSG_NOSIGNAL);	/* a second word on the socket */
+		break;
+	default:
+		CU_FAIL("there is no such lie");
+	}
+}
+
+static void lies_cost_the_program_its_place(void)
+{
+	struct client c;
+
+	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 0);
+	for (unsigned which = 0; which < 17; which++) {
+		attach(&c, VSWITCH_EXT_FILTER);
+		send_udp(1, 100);
+		CU_ASSERT_EQUAL(stats().waiting, 1);
+		test_nic_clear(&nics[B]);
+		lie(&c, which);
+		UNTIL(stats().breaches == which + 1);
+		CU_ASSERT_FALSE(stats().attached);
+		UNTIL(nics[B].num_got >= 1);	/* what waited has gone on */
+		leave(&c);
+	}
+	CU_ASSERT_EQUAL(stats().deaths, 17);
+	end();
+}
+
+/* What changes after it was looked at: no lie that could be caught, but nothing may come of it either. */
+static void noise_in_the_ring(void)
+{
+	struct client c;
+
+	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 0);
+	srand(1);
+	for (unsigned i = 0; i < 300; i++) {
+		attach(&c, VSWITCH_EXT_FILTER);
+		send_udp(1, 100);
+		for (unsigned k = 0; k < 4096; k++)
+			c.memory->to_host_data[k] = (uint8_t)rand();
+		/* Sometimes with headers that look right. */
+		for (unsigned at = 0; i & 1 && at < 4096 - 256;) {
+			const struct remote_record r = { rand() & 1 ? sizeof(struct remote_verdict) : 128, 1 + (uint32_t)rand() % 3 };
+
+			memcpy(c.memory->to_host_data + at, &r, sizeof(r));
+			at += r.bytes;
+		}
+		atomic_store(&c.memory->to_host.head, 4096);
+		eventfd_write(c.host_fd, 1);
+		some_rounds();
+		leave(&c);
+		UNTIL(!stats().attached);
+		CU_ASSERT_FATAL(test_balanced(sw));
+	}
+	CU_ASSERT_EQUAL(stats().waiting, 0);
+	end();
+}
+
+static void a_program_injects(void)
+{
+	struct vswitch_port_stats ps;
+	struct remote_frame f = { .record = { sizeof(f) + 104, REMOTE_INJECT }, .len = 100 };
+	uint8_t record[sizeof(f) + 104] = { 0 };
+	struct client c;
+
+	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 0);
+	attach(&c, VSWITCH_EXT_FILTER);
+	memcpy(record, &f, sizeof(f));
+	memcpy(record + sizeof(f), nics[B].nic.mac, 6);
+	memcpy(record + sizeof(f) + 6, nics[A].nic.mac, 6);
+	put(&c, record, sizeof(record));
+	UNTIL(nics[B].num_got == 1);
+	CU_ASSERT_EQUAL(nics[B].got[0].len, 100);
+	vswitch_originated_stats(sw, &ps);
+	CU_ASSERT_EQUAL(ps.injected, 1);
+	leave(&c);
+	end();
+}
+
+/* ---- events ---- */
+
+static unsigned read_events(struct client *c, uint32_t type)
+{
+	struct remote_event ev;
+	unsigned n = 0;
+
+	while (recv(c->fd, &ev, sizeof(ev), MSG_DONTWAIT) == sizeof(ev))
+		n += ev.type == type;
+	return n;
+}
+
+static void a_program_learns_of_all_ports(void)
+{
+	struct vswitch_port *ports[700];
+	unsigned seen = 0;
+	struct client c;
+	char name[16];
+
+	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 0);
+	for (unsigned i = 0; i < 700; i++) {
+		snprintf(name, sizeof(name), "q%u", i);
+		if (vswitch_port_create(sw, name, &ports[i]))
+			abort();
+	}
+	/* More than the socket takes at once. */
+	attach(&c, VSWITCH_EXT_FILTER);
+	for (unsigned i = 0; i < ROUNDS && seen < 703; i++) {
+		seen += read_events(&c, REMOTE_PORT_CREATE);
+		hv_loop_run_once(loop, 0);
+	}
+	CU_ASSERT_EQUAL(seen, 703);
+	CU_ASSERT(stats().attached);
+	vswitch_port_disconnect(nics[B].port);
+	some_rounds();
+	CU_ASSERT_EQUAL(read_events(&c, REMOTE_NIC_DISCONNECT), 1);
+	/* Who never reads is given up in the end. */
+	for (unsigned i = 0; i < 40000 && stats().attached; i++)
+		CU_ASSERT_EQUAL(vswitch_port_updated(ports[0], i & 1 ? "x" : "y"), 0);
+	CU_ASSERT_FALSE(stats().attached);
+	leave(&c);
+	for (unsigned i = 0; i < 700; i++)
+		vswitch_port_destroy(ports[i]);
+	end();
+}
+
+static void disabled_it_stands_in_nobodys_way(void)
+{
+	struct client c;
+
+	begin(VSWITCH_EXT_FILTER, false, NULL, 10000, 0);
+	send_udp(1, 100);
+	CU_ASSERT_EQUAL(in_dropped(), 1);	/* closed, and no program */
+	attach(&c, VSWITCH_EXT_FILTER);
+	send_udp(1, 100);
+	CU_ASSERT_EQUAL(stats().waiting, 1);
+	vswitch_extension_disable(vswitch_remote_extension(remote));
+	CU_ASSERT_EQUAL(stats().waiting, 0);
+	CU_ASSERT_EQUAL(in_dropped(), 2);
+	send_udp(1, 100);
+	CU_ASSERT_EQUAL(nics[B].num_got, 1);
+	CU_ASSERT_EQUAL(read_events(&c, REMOTE_DEACTIVATE), 1);
+	CU_ASSERT_EQUAL(vswitch_extension_enable(vswitch_remote_extension(remote)), 0);
+	CU_ASSERT_EQUAL(read_events(&c, REMOTE_ACTIVATE), 1);
+	leave(&c);
+	end();
+}
+
+static const struct hv_test tests[] = {
+	{ "a program judges frames", a_program_judges_frames },
+	{ "many frames of all sizes", many_frames_of_all_sizes },
+	{ "its death stops nothing", its_death_stops_nothing },
+	{ "a capture in another process", a_capture_in_another_process },
+	{ "a forwarder in another process", a_forwarder_in_another_process },
+	{ "who is late is not waited for", who_is_late_is_not_waited_for },
+	{ "only so many wait", only_so_many_wait },
+	{ "a full ring is an overflow", a_full_ring_is_an_overflow },
+	{ "programs that are turned away", programs_that_are_turned_away },
+	{ "lies cost the program its place", lies_cost_the_program_its_place },
+	{ "noise in the ring", noise_in_the_ring },
+	{ "a program injects", a_program_injects },
+	{ "a program learns of all ports", a_program_learns_of_all_ports },
+	{ "disabled, it stands in nobody's way", disabled_it_stands_in_nobodys_way },
+};
+
+HV_TEST_MAIN("extensions/remote", tests)
