@@ -175,6 +175,7 @@ static struct port_acl *port_acl_create(struct vswitch_port *port)
 	if (!acl)
 		return NULL;
 	acl->port = port;
+	acl->serial = ++port->sw->acl->last_serial;
 	acl->generation = 1;
 	acl->flows.limit = VSWITCH_ACL_FLOWS_DEFAULT;
 	TAILQ_INIT(&acl->entries);
@@ -231,13 +232,26 @@ static int refuse(struct vswitch_why *why, int ret, uint32_t id)
 	return ret;
 }
 
-static int choose_id(const struct acl_table *t, uint32_t wanted, uint32_t *id, struct vswitch_why *why)
+/* An id that only an entry has whose port was cleared is free. */
+static bool is_taken(struct acl_table *t, uint32_t id)
+{
+	struct acl_entry *e = acl_find_id(t, id);
+
+	if (!e || e->acl->port)
+		return e;
+	TAILQ_REMOVE(&e->acl->entries, e, link);
+	acl_remove(t, e);
+	free(e);
+	return false;
+}
+
+static int choose_id(struct acl_table *t, uint32_t wanted, uint32_t *id, struct vswitch_why *why)
 {
 	if (t->entries == VSWITCH_ACL_MAX || (!wanted && t->last_id == UINT32_MAX)) {
 		wrong(why, "id", "the switch has as many entries as it can");
 		return -ENOSPC;
 	}
-	if (wanted && acl_find_id(t, wanted)) {
+	if (wanted && is_taken(t, wanted)) {
 		wrong(why, "id", "another entry has it");
 		return -EEXIST;
 	}
@@ -270,6 +284,7 @@ static int add(struct vswitch_port *port, const struct vswitch_acl_entry *what, 
 	e->pub = *what;
 	e->acl = port->acl;
 	normalise(e);
+	acl_reap(port->sw->acl, ACL_REAP);
 	ret = choose_id(port->sw->acl, *id, &e->pub.id, why);
 	if (!ret) {
 		ret = acl_insert(port->sw->acl, e, &other);
@@ -336,22 +351,42 @@ int vswitch_acl_delete(struct vswitch_port *port, uint32_t id)
 	return 0;
 }
 
+/* From here on the port has none of it; taking the entries apart is left to later batches. */
+static void let_die(struct port_acl *acl)
+{
+	struct acl_table *t = acl->port->sw->acl;
+
+	acl_flows_free(acl);
+	t->entries -= acl->stats.entries;
+	acl->port->acl = NULL;
+	acl->port = NULL;
+	STAILQ_INSERT_TAIL(&t->dying, acl, link);
+}
+
 void vswitch_acl_clear(struct vswitch_port *port)
 {
-	struct acl_entry *e;
+	struct port_acl *old = port->acl, *fresh;
 
-	if (!port->acl)
+	if (!old)
 		return;
-	acl_flows_free(port->acl);
-	while ((e = TAILQ_FIRST(&port->acl->entries)))
-		delete_entry(e);
+	fresh = port_acl_create(port);
+	acl_flows_free(old);
+	if (fresh) {
+		fresh->stats = old->stats;
+		fresh->stats.entries = 0;
+		fresh->flows.limit = old->flows.limit;
+		let_die(old);
+		port->acl = fresh;
+		return;
+	}
+	while (!TAILQ_EMPTY(&old->entries))	/* no memory: at once, then */
+		delete_entry(TAILQ_FIRST(&old->entries));
 }
 
 void acl_port_gone(struct vswitch_port *port)
 {
-	vswitch_acl_clear(port);
-	free(port->acl);
-	port->acl = NULL;
+	if (port->acl)
+		let_die(port->acl);
 }
 
 /* Looking at them. */

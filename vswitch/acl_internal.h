@@ -16,6 +16,7 @@ enum {
 	ACL_PORT_PREFIXES_MAX = 2 * ACL_PORT_BITS - 2,	/* that make up any range of ports */
 	ACL_DIRECTIONS = 2,
 	ACL_SIDES = 2,
+	ACL_REAP = 4,			/* our policy: entries of dying ports taken apart per batch, and for a new one */
 	ACL_FRAGMENTS = 64,		/* our policy: datagrams whose first fragment is remembered, per port */
 };
 
@@ -45,19 +46,22 @@ struct acl_key { uint64_t words[4]; };
 /*
  * An item of the table:
  *	a prefix of a list
- *	a pair of prefixes of extended entries (local, remote) with a protocol
- *	a prefix of ports, below such a pair
+ *	a pair of prefixes of extended entries (local, remote)
+ *	a protocol, or any, below a pair that has many entries
+ *	a prefix of ports below such a protocol
  *	the id of an entry
  */
 struct acl_node {
 	struct acl_node *next;		/* in its bucket */
 	struct acl_key key;
 	struct acl_entry *entry;	/* simple prefix, id: borrowed, the entry takes its nodes along */
-	struct acl_ref *rules;		/* pair and ports: the highest weight first, then the oldest */
+	struct acl_ref *rules;		/* pair, protocol, ports: the highest weight first, then the oldest */
 	uint32_t refs;
 	uint32_t top_weight;		/* of extended entries below: none is higher */
-	uint32_t port_lengths[ACL_SIDES];	/* pair: bits of the prefix lengths that ports below have, or had */
-	uint32_t denies_ports;		/* pair: deny entries with ports */
+	uint32_t num_rules;		/* pair: of rules */
+	uint32_t below;			/* pair: entries that are not in rules, but with their protocol */
+	uint32_t port_lengths[ACL_SIDES];	/* protocol: bits of the prefix lengths that ports below have, or had */
+	uint32_t denies_ports;		/* protocol: deny entries with ports */
 };
 
 struct acl_ref {
@@ -75,9 +79,11 @@ struct acl_entry {
 	struct acl_node *id_node;
 	struct acl_node *prefixes[2];	/* extended: local, remote. Simple: one, or those of both versions */
 	struct acl_node *pair;		/* extended */
-	struct acl_ref *refs;		/* owned: num_refs, one per list that the entry is in */
+	struct acl_node *protocol;	/* … NULL: the entry is in the pair's own list */
+	struct acl_ref *refs;		/* num_refs, one per list that the entry is in; owned, unless it is one_ref */
+	struct acl_ref one_ref;
 	unsigned num_refs;
-	bool checks_local_ports, checks_remote_ports;	/* not part of what the lists are found by */
+	bool has_ports;
 	char rule[ACL_RULE_BYTES];
 };
 TAILQ_HEAD(acl_entries, acl_entry);
@@ -87,8 +93,9 @@ struct acl_table {
 	struct acl_node **buckets;	/* owned */
 	uint64_t seed;
 	uint32_t entries;
-	uint32_t last_id;
+	uint32_t last_id, last_serial;
 	struct flow_pins *pins;		/* owned */
+	STAILQ_HEAD(, port_acl) dying;	/* owned: cleared, their entries still to be taken apart */
 };
 
 struct acl_fragment {
@@ -141,7 +148,9 @@ struct acl_flows {
 
 /* What a port has as long as it has entries or flows. */
 struct port_acl {
-	struct vswitch_port *port;	/* borrowed: owns this */
+	struct vswitch_port *port;	/* borrowed: owns this; NULL: dying, the table owns it */
+	uint32_t serial;		/* unique in the table: part of the keys of all that is found by it */
+	STAILQ_ENTRY(port_acl) link;	/* among the dying */
 	struct acl_entries entries;	/* in order of addition */
 	struct acl_lengths lengths[ACL_DIRECTIONS][ACL_SIDES][ACL_LISTS];
 	uint32_t num_mac[ACL_DIRECTIONS];	/* entries by kind: what need not be looked at */
@@ -164,6 +173,8 @@ struct acl_entry *acl_find_id(const struct acl_table *t, uint32_t id);
 int acl_insert(struct acl_table *t, struct acl_entry *e, struct acl_entry **other) __attribute__((warn_unused_result));
 /* Takes it out again; also if only half of it is in. */
 void acl_remove(struct acl_table *t, struct acl_entry *e);
+/* Takes the entries of dying ports apart, budget of them. */
+void acl_reap(struct acl_table *t, unsigned budget);
 /* The entries of up to two equally long prefixes, the deciding one first; how many. addresses: local, remote. */
 unsigned acl_match_simple(const struct acl_table *t, const struct port_acl *acl, enum vswitch_acl_direction d,
 			  enum acl_list list, const uint8_t *const addresses[ACL_SIDES], struct acl_entry *found[2]);
@@ -177,7 +188,7 @@ struct acl_entry *acl_match_extended(const struct acl_table *t, const struct por
 /* acl_flows.c */
 /* Room for limit flows. -ENOMEM: *t has none. */
 int acl_flows_init(struct acl_flows *t, uint32_t limit) __attribute__((warn_unused_result));
-/* Ends all flows and gives their room back. */
+/* Ends all flows and gives their room back. The generation is another one afterwards. */
 void acl_flows_free(struct port_acl *acl);
 /*
  * Whether the frame belongs to a flow; the flow then is as it is after the frame. *entry: that lets it pass. f is no LATER

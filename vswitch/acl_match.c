@@ -12,9 +12,10 @@
  * Extended entries match on two prefixes, a protocol and two ranges of ports. Tuple space search would probe
  * one table per combination of lengths; with the five fields independent there may be thousands of combinations. So first each
  * address is looked up alone, in all lengths in use: what matches is a few prefixes, nested in each other. Only the
- * pairs of those are probed, with the protocol and with "any". A pair with entries that have ports has a bit set of port prefix lengths;
- * a range is the row of prefixes that it consists of (30 at most), so a probe per length finds all ranges that a port is in. Of
- * an entry with two ranges the one that takes fewer prefixes is looked up, the other one compared.
+ * pairs of those are probed. Mostly a pair has few entries: up to PAIR_RULES are in a list of its own, and compared. Of a pair with
+ * more, the others are found by protocol (and "any"), and by prefixes of ports: a range is the row of prefixes that it consists of
+ * (30 at most), so a probe per length in use finds all ranges that a port is in. Of an entry with two ranges the one that
+ * takes fewer prefixes is looked up, the other one compared.
  *
  * What is found is lists in order of weight. Prefixes and pairs know a weight that nothing below exceeds, so most are
  * not looked into once something was found. (That bound is not lowered by removals while others remain.)
@@ -23,6 +24,7 @@
  * these share a list. No entry set of an administrator's need has many of either.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -31,8 +33,11 @@
 enum {
 	BUCKETS = 65536,		/* one per entry, if there are VSWITCH_ACL_MAX of them */
 
+	PAIR_RULES = 8,			/* our policy: comparing so many is faster than probing for them */
+
 	KIND_PREFIX = 1,
 	KIND_PAIR,
+	KIND_PROTOCOL,
 	KIND_PORTS,
 	KIND_ID,
 };
@@ -43,6 +48,7 @@ int acl_table_create(struct acl_table **out)
 
 	if (!t)
 		return -ENOMEM;
+	STAILQ_INIT(&t->dying);
 	t->buckets = calloc(BUCKETS, sizeof(struct acl_node *));
 	t->pins = flow_pins_create();
 	if (!t->buckets || !t->pins || getrandom(&t->seed, sizeof(t->seed), 0) != sizeof(t->seed)) {
@@ -57,6 +63,7 @@ void acl_table_destroy(struct acl_table *t)
 {
 	if (!t)
 		return;
+	acl_reap(t, UINT_MAX);
 	flow_pins_destroy(t->pins);
 	free(t->buckets);
 	free(t);
@@ -119,7 +126,7 @@ static void give(struct acl_table *t, struct acl_node *n)
 static struct acl_key prefix_key(const struct port_acl *acl, unsigned d, unsigned side, enum acl_list list, unsigned bits,
 				 const uint8_t *address)
 {
-	struct acl_key k = { { acl->port->id | (uint64_t)list << 32 | (uint64_t)d << 40 | (uint64_t)side << 41 |
+	struct acl_key k = { { acl->serial | (uint64_t)list << 32 | (uint64_t)d << 40 | (uint64_t)side << 41 |
 			       (uint64_t)bits << 48 | (uint64_t)KIND_PREFIX << 56 } };
 	unsigned whole = bits / 8;
 	uint8_t *p = (uint8_t *)&k.words[1];
@@ -130,14 +137,19 @@ static struct acl_key prefix_key(const struct port_acl *acl, unsigned d, unsigne
 	return k;
 }
 
-static struct acl_key pair_key(const struct acl_node *local, const struct acl_node *remote, unsigned protocol)
+static struct acl_key pair_key(const struct acl_node *local, const struct acl_node *remote)
 {
-	return (struct acl_key){ { (uint64_t)KIND_PAIR << 56 | protocol, (uintptr_t)local, (uintptr_t)remote } };
+	return (struct acl_key){ { (uint64_t)KIND_PAIR << 56, (uintptr_t)local, (uintptr_t)remote } };
 }
 
-static struct acl_key ports_key(const struct acl_node *pair, unsigned side, unsigned bits, unsigned port)
+static struct acl_key protocol_key(const struct acl_node *pair, unsigned protocol)
 {
-	return (struct acl_key){ { (uint64_t)KIND_PORTS << 56 | side << 16 | bits, (uintptr_t)pair,
+	return (struct acl_key){ { (uint64_t)KIND_PROTOCOL << 56 | protocol, (uintptr_t)pair } };
+}
+
+static struct acl_key ports_key(const struct acl_node *protocol, unsigned side, unsigned bits, unsigned port)
+{
+	return (struct acl_key){ { (uint64_t)KIND_PORTS << 56 | side << 16 | bits, (uintptr_t)protocol,
 				   port >> (ACL_PORT_BITS - bits) } };
 }
 
@@ -277,6 +289,12 @@ static unsigned split_range(const struct vswitch_acl_ports *p, struct port_prefi
 	return n;
 }
 
+static int make_refs(struct acl_entry *e, unsigned n)
+{
+	e->refs = n <= 1 ? &e->one_ref : calloc(n, sizeof(*e->refs));
+	return e->refs ? 0 : -ENOMEM;
+}
+
 static int list_ports(struct acl_table *t, struct acl_entry *e)
 {
 	const struct vswitch_acl_extended *x = &e->pub.extended;
@@ -286,26 +304,46 @@ static int list_ports(struct acl_table *t, struct acl_entry *e)
 	struct acl_node *node;
 	struct acl_key k;
 
-	e->checks_local_ports = side && !any_port(&x->local_ports);
-	e->checks_remote_ports = !side && !any_port(&x->remote_ports);
-	e->refs = calloc(n[side], sizeof(*e->refs));
-	if (!e->refs)
+	if (make_refs(e, n[side]))
 		return -ENOMEM;
 	for (unsigned i = 0; i < n[side]; i++) {
 		p = side ? &remote[i] : &local[i];
-		k = ports_key(e->pair, side, p->bits, p->port);
+		k = ports_key(e->protocol, side, p->bits, p->port);
 		node = take(t, &k);
 		if (!node)
 			return -ENOMEM;
 		list_entry(e, node);
-		e->pair->port_lengths[side] |= 1u << p->bits;
+		e->protocol->port_lengths[side] |= 1u << p->bits;
 	}
 	return 0;
 }
 
-static bool has_ports(const struct vswitch_acl_extended *x)
+/* In the node's own list, which holds a reference. */
+static int list_in(struct acl_entry *e, struct acl_node *n)
 {
-	return !any_port(&x->local_ports) || !any_port(&x->remote_ports);
+	if (make_refs(e, 1))
+		return -ENOMEM;
+	n->refs++;
+	list_entry(e, n);
+	return 0;
+}
+
+static bool denies_ports(const struct acl_entry *e)
+{
+	return e->has_ports && e->pub.extended.action == VSWITCH_ACL_DENY;
+}
+
+static int list_below(struct acl_table *t, struct acl_entry *e)
+{
+	struct acl_key k = protocol_key(e->pair, e->pub.extended.protocol);
+
+	e->protocol = take(t, &k);
+	if (!e->protocol)
+		return -ENOMEM;
+	e->pair->below++;
+	raise(e->protocol, e->pub.extended.weight);
+	e->protocol->denies_ports += denies_ports(e);
+	return e->has_ports ? list_ports(t, e) : list_in(e, e->protocol);
 }
 
 static enum acl_list extended_list(const struct vswitch_acl_address *a)
@@ -334,21 +372,16 @@ static int insert_extended(struct acl_table *t, struct acl_entry *e)
 			return -ENOMEM;
 		raise(e->prefixes[i], x->weight);
 	}
-	k = pair_key(e->prefixes[0], e->prefixes[1], x->protocol);
+	k = pair_key(e->prefixes[0], e->prefixes[1]);
 	e->pair = take(t, &k);
 	if (!e->pair)
 		return -ENOMEM;
 	raise(e->pair, x->weight);
-	if (has_ports(x)) {
-		e->pair->denies_ports += x->action == VSWITCH_ACL_DENY;
-		return list_ports(t, e);
-	}
-	e->refs = calloc(1, sizeof(*e->refs));
-	if (!e->refs)
-		return -ENOMEM;
-	e->pair->refs++;		/* the list's */
-	list_entry(e, e->pair);
-	return 0;
+	e->has_ports = !any_port(&x->local_ports) || !any_port(&x->remote_ports);
+	if (e->pair->num_rules == PAIR_RULES)
+		return list_below(t, e);
+	e->pair->num_rules++;
+	return list_in(e, e->pair);
 }
 
 int acl_insert(struct acl_table *t, struct acl_entry *e, struct acl_entry **other)
@@ -370,10 +403,14 @@ void acl_remove(struct acl_table *t, struct acl_entry *e)
 {
 	for (unsigned i = 0; i < e->num_refs; i++)
 		unlist(t, &e->refs[i]);
-	if (e->pair) {
-		e->pair->denies_ports -= has_ports(&e->pub.extended) && e->pub.extended.action == VSWITCH_ACL_DENY;
-		give(t, e->pair);
+	if (e->protocol) {
+		e->pair->below--;
+		e->protocol->denies_ports -= denies_ports(e);
+		give(t, e->protocol);
+	} else if (e->num_refs) {
+		e->pair->num_rules--;
 	}
+	give(t, e->pair);
 	for (unsigned i = 0; i < 2; i++) {
 		if (!e->prefixes[i])
 			continue;
@@ -382,10 +419,31 @@ void acl_remove(struct acl_table *t, struct acl_entry *e)
 		give_prefix(t, e->acl, e->prefixes[i]);
 	}
 	give(t, e->id_node);
-	free(e->refs);
+	if (e->refs != &e->one_ref)
+		free(e->refs);
 	e->refs = NULL;
 	e->num_refs = 0;
-	e->id_node = e->pair = e->prefixes[0] = e->prefixes[1] = NULL;
+	e->id_node = e->pair = e->protocol = e->prefixes[0] = e->prefixes[1] = NULL;
+}
+
+/* Dying. */
+
+void acl_reap(struct acl_table *t, unsigned budget)
+{
+	struct port_acl *acl;
+	struct acl_entry *e;
+
+	while (budget-- && (acl = STAILQ_FIRST(&t->dying))) {
+		e = TAILQ_FIRST(&acl->entries);
+		if (!e) {
+			STAILQ_REMOVE_HEAD(&t->dying, link);
+			free(acl);
+			continue;
+		}
+		TAILQ_REMOVE(&acl->entries, e, link);
+		acl_remove(t, e);
+		free(e);
+	}
 }
 
 /* Lookup. */
@@ -471,20 +529,32 @@ struct search {
 	bool hidden;
 };
 
+static bool matches(struct search *s, const struct acl_entry *e)
+{
+	const struct vswitch_acl_extended *x = &e->pub.extended;
+
+	if (x->protocol != VSWITCH_ACL_PROTOCOL_ANY && x->protocol != s->f->protocol)
+		return false;
+	if (e->has_ports && !s->f->has_ports) {
+		s->hidden |= s->f->fragment == FLOW_LATER && denies_ports(e);
+		return false;
+	}
+	if (x->isolation_id && x->isolation_id != s->vlan)
+		return false;
+	return !e->has_ports || (in_range(&x->local_ports, s->ports[0]) && in_range(&x->remote_ports, s->ports[1]));
+}
+
+/* What hides from a later fragment is to be found whatever its weight. */
 static void look_through(struct search *s, const struct acl_node *n)
 {
-	const struct vswitch_acl_extended *x;
-
-	for (const struct acl_ref *r = n->rules; r && (!s->best || precedes(r->entry, s->best)); r = r->next) {
-		x = &r->entry->pub.extended;
-		if (x->isolation_id && x->isolation_id != s->vlan)
-			continue;
-		if (r->entry->checks_local_ports && !in_range(&x->local_ports, s->ports[0]))
-			continue;
-		if (r->entry->checks_remote_ports && !in_range(&x->remote_ports, s->ports[1]))
-			continue;
-		s->best = r->entry;
-		return;
+	for (const struct acl_ref *r = n->rules; r; r = r->next) {
+		if (s->best && !precedes(r->entry, s->best)) {
+			if (s->f->fragment != FLOW_LATER)
+				return;
+			matches(s, r->entry);
+		} else if (matches(s, r->entry)) {
+			s->best = r->entry;
+		}
 	}
 }
 
@@ -494,20 +564,20 @@ static bool out_of_reach(const struct search *s, const struct acl_node *n)
 	return s->best && n->top_weight < s->best->pub.extended.weight;
 }
 
-static void look_into_pair(struct search *s, const struct acl_node *pair)
+static void look_into_protocol(struct search *s, const struct acl_node *protocol)
 {
 	struct acl_node *n;
 	struct acl_key k;
 
-	s->hidden |= s->f->fragment == FLOW_LATER && pair->denies_ports;
-	if (out_of_reach(s, pair))
+	s->hidden |= s->f->fragment == FLOW_LATER && protocol->denies_ports;
+	if (out_of_reach(s, protocol))
 		return;
-	look_through(s, pair);
+	look_through(s, protocol);
 	if (!s->f->has_ports)
 		return;
 	for (unsigned side = 0; side < ACL_SIDES; side++) {
-		for (uint32_t bits = pair->port_lengths[side]; bits; bits &= bits - 1) {
-			k = ports_key(pair, side, (unsigned)__builtin_ctz(bits), s->ports[side]);
+		for (uint32_t bits = protocol->port_lengths[side]; bits; bits &= bits - 1) {
+			k = ports_key(protocol, side, (unsigned)__builtin_ctz(bits), s->ports[side]);
 			n = find(s->t, &k);
 			if (n)
 				look_through(s, n);
@@ -518,14 +588,17 @@ static void look_into_pair(struct search *s, const struct acl_node *pair)
 static void look_into(struct search *s, const struct acl_node *local, const struct acl_node *remote)
 {
 	const unsigned protocols[2] = { s->f->protocol, VSWITCH_ACL_PROTOCOL_ANY };
-	struct acl_node *pair;
-	struct acl_key k;
+	struct acl_key k = pair_key(local, remote);
+	struct acl_node *pair = find(s->t, &k), *n;
 
-	for (unsigned i = 0; i < 2; i++) {
-		k = pair_key(local, remote, protocols[i]);
-		pair = find(s->t, &k);
-		if (pair)
-			look_into_pair(s, pair);
+	if (!pair)
+		return;
+	look_through(s, pair);
+	for (unsigned i = 0; pair->below && i < 2; i++) {
+		k = protocol_key(pair, protocols[i]);
+		n = find(s->t, &k);
+		if (n)
+			look_into_protocol(s, n);
 	}
 }
 
@@ -548,7 +621,6 @@ struct acl_entry *acl_match_extended(const struct acl_table *t, const struct por
 		add_candidates(t, acl, out, side, list, addresses[side], &c[side]);
 		add_candidates(t, acl, out, side, ACL_LIST_EXTENDED_ANY, addresses[side], &c[side]);
 	}
-	/* What hides from a later fragment is to be found whatever its weight. */
 	for (unsigned i = 0; i < c[0].n; i++)
 		for (unsigned j = 0; j < c[1].n && (later || !out_of_reach(&s, c[0].nodes[i])); j++)
 			if (later || !out_of_reach(&s, c[1].nodes[j]))

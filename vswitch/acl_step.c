@@ -218,4 +218,6 @@ uint32_t acl_egress(struct vswitch_port *to, struct vswitch_frame *const *frames
 void acl_batch_begins(struct vswitch *sw)
 {
 	flow_pins_reset(sw->acl->pins);
+	if (!STAILQ_EMPTY(&sw->acl->dying))
+		acl_reap(sw->acl, ACL_REAP);
 }

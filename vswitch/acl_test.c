@@ -666,6 +666,44 @@ static void ids_are_found_again(void)
 	end();
 }
 
+/* What was cleared has no effect from then on, though it is taken apart only while frames pass. */
+static void clearing_takes_no_time_by_entries(void)
+{
+	struct vswitch_acl_extended x = { .direction = VSWITCH_ACL_OUT, .action = VSWITCH_ACL_DENY, .weight = 5,
+					  .protocol = VSWITCH_ACL_PROTOCOL_ANY, .remote_ports = { 1, 65534 } };
+	struct vswitch_acl_simple s = { VSWITCH_ACL_OUT, VSWITCH_ACL_DENY, VSWITCH_ACL_REMOTE, { VSWITCH_ACL_IPV4, 32, { 0 } } };
+	struct vswitch_acl_stats st;
+	struct vswitch_why why;
+	uint32_t id = 3;
+
+	begin();
+	for (uint8_t i = 0; i < 100; i++) {
+		s.address.bytes[3] = i;
+		simple(s.direction, s.action, s.side, s.address);
+		extended(&x);
+	}
+	CU_ASSERT_EQUAL(vswitch_acl_set_flow_limit(guest.port, 77), 0);
+	CU_ASSERT_FALSE(sends(1, 5));
+	vswitch_acl_clear(guest.port);
+	CU_ASSERT_FALSE(STAILQ_EMPTY(&sw->acl->dying));
+	CU_ASSERT_PTR_NULL(vswitch_acl_next(guest.port, NULL));
+	CU_ASSERT_EQUAL(vswitch_acl_delete(guest.port, 5), -ENOENT);
+	vswitch_acl_stats(guest.port, &st);
+	CU_ASSERT(st.entries == 0 && st.flow_limit == 77);
+	s.address.bytes[3] = 5;
+	CU_ASSERT_EQUAL(vswitch_acl_add_simple(guest.port, &s, &id, &why), 0);	/* both are free again */
+	CU_ASSERT_FALSE(sends(1, 5));
+	CU_ASSERT_TRUE(sends(1, 6));
+	for (unsigned i = 0; i < 100; i++)
+		sends(1, 6);
+	CU_ASSERT_TRUE(STAILQ_EMPTY(&sw->acl->dying));
+	CU_ASSERT_FALSE(sends(1, 5));
+	CU_ASSERT_EQUAL(entry(3).frames, 2);
+	/* Left to the switch's end. */
+	vswitch_acl_clear(guest.port);
+	end();
+}
+
 /* What is written somewhere in what a capture of drops says. */
 static bool capture_says(struct vswitch_capture_ring *ring, const char *text)
 {
@@ -734,6 +772,7 @@ static const struct hv_test tests[] = {
 	{ "says what is wrong with extended ones", says_what_is_wrong_with_extended_ones },
 	{ "refuses the same address twice", refuses_the_same_address_twice },
 	{ "ids are found again", ids_are_found_again },
+	{ "clearing takes no time by entries", clearing_takes_no_time_by_entries },
 	{ "every drop names its rule", every_drop_names_its_rule },
 };
 
