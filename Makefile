@@ -16,7 +16,7 @@
 #   x_PROGS  programs, each from NAME.c   x_PKGS  pkg-config packages
 #   x_TESTS  CUnit programs, each from one *_test.c
 
-MODULES := base vfio-user vmbus netvsc netvsp vswitch extensions e1000 nat softguest hvnetd hvnetctl hvnet-qemu \
+MODULES := base api vfio-user vmbus netvsc netvsp vswitch extensions e1000 nat softguest hvnetd hvnetctl hvnet-qemu \
 	guest-tests tests bench fuzz
 
 # `make run SHELL=1` asks for a guest's console; make's own shell stays what it is.

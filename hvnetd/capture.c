@@ -250,7 +250,7 @@ static uint32_t ring_bytes(const struct rpc_call *call)
 	json_int_t wanted = rpc_integer(call, "buffer_bytes", CAPTURE_BUFFER_BYTES);
 	uint32_t bytes = VSWITCH_CAPTURE_RING_MIN;
 
-	while (bytes < wanted && bytes < CAPTURE_BUFFER_MAX)
+	while (bytes < wanted && bytes < API_CAPTURE_BUFFER_MAX)
 		bytes *= 2;
 	return bytes;
 }

@@ -21,7 +21,6 @@ TAILQ_HEAD(capture_list, capture);
 enum {
 	CAPTURES_MAX = 16,		/* our policy: at once */
 	CAPTURE_BUFFER_BYTES = 8 << 20,	/* our policy: of a ring, unless told: 1 ms wakes the reader, at 10 Gbit/s 1.25 MB */
-	CAPTURE_BUFFER_MAX = 256 << 20,	/* our policy */
 };
 
 /* Ends those of a connection that is gone. */

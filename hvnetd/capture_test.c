@@ -525,7 +525,7 @@ static void refusals(void)
 		{ "--switch c", "no switch \"c\"", 1 },
 		{ "c --switch lab", "switch \"lab\" has no port c", 1 },
 		{ "--points ingres", "has no \"ingres\"", 1 },
-		{ "--direction up", "has no \"up\"", 1 },
+		{ "--direction up", "it may be in, out or both", 2 },
 		{ "--filter 'udp prot 5'", "--filter: ", 2 },
 		{ "--filter 'ip6 protochain 17'", "could loop", 1 },
 		{ "--ring-files 3 -w \"$D/file\"", "go together", 2 },

@@ -9,6 +9,7 @@
 #include "hvnetd/control.h"
 #include "hvnetd/event.h"
 #include "hvnetd/hvnetd.h"
+#include "hvnetd/methods.h"
 #include "hvnetd/job.h"
 #include "hvnetd/object.h"
 #include "hvnetd/store.h"
@@ -189,7 +190,7 @@ static int run_inner(struct change *c)
 	call.params = copy;
 	if (!rpc_check_params(m, copy, &dry, &call.err) && dry)
 		rpc_fail(&call.err, RPC_INVALID_PARAMS, "dry_run", "a transaction is run dry as a whole, not call by call");
-	result = call.err.code ? NULL : m->run(&call);
+	result = call.err.code ? NULL : methods_run(&call);
 	json_decref(copy);
 	if (result)
 		return keep_result(c, result);
@@ -203,7 +204,7 @@ static int run_outer(struct change *c)
 	json_t *result;
 
 	call->change = c;
-	result = call->method->run(call);
+	result = methods_run(call);
 	if (result)
 		return keep_result(c, result);
 	c->err = call->err;

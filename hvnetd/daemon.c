@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "hvnetd/control.h"
 #include "hvnetd/hvnetd.h"
+#include "hvnetd/methods.h"
 #include "hvnetd/store.h"
 #include "hvnetd/uplink.h"
 #include "vmbus/vmbus.h"
@@ -126,7 +127,6 @@ static int find_nat(struct hvnetd *d, struct rpc_error *err)
 
 static int add_own(struct rpc_call *call, const struct switch_option *s)
 {
-	const struct rpc_method *create = api_find_method("switch.create");
 	json_t *params = json_pack("{s:s}", "name", s->name), *result;
 	struct rpc_call inner = *call;
 
@@ -140,8 +140,9 @@ static int add_own(struct rpc_call *call, const struct switch_option *s)
 		json_object_set_new(params, "interface", json_string(s->interface));
 	if (s->type == SWITCH_EXTERNAL)
 		json_object_set_new(params, "uplink", json_pack("[s]", s->interface));
+	inner.method = api_find_method("switch.create");
 	inner.params = params;
-	result = create->run(&inner);
+	result = methods_run(&inner);
 	call->err = inner.err;
 	json_decref(result);
 	json_decref(params);
@@ -214,7 +215,7 @@ void hvnetd_run_call(void *opaque, struct rpc_call *call)
 	if (call->method->flags & RPC_CHANGES)
 		change_start(opaque, call);
 	else
-		rpc_answer(call, call->method->run(call));
+		rpc_answer(call, methods_run(call));
 }
 
 static int fill_scope(struct rpc_call *call, uint64_t scope)
@@ -255,7 +256,7 @@ static enum hvnetd_exit make_control(struct hvnetd *d, struct rpc_error *err)
 {
 	struct control_desc desc = {
 		.path = d->options->socket,
-		.dispatcher = { api_find_method, hvnetd_run_call, d },
+		.dispatcher = { .find = api_find_method, .run = hvnetd_run_call, .opaque = d },
 		.group = d->options->group[0] ? d->options->group : NULL,
 		.others_look = d->options->others_look,
 		.gone = client_gone,

@@ -54,7 +54,6 @@ enum {
 	HVNETD_MAX_VMS = 1024,		/* our policy, each: a runaway script's limit */
 	HVNETD_MAX_SYNTHETIC = 8,	/* adapters of a VM; as Hyper-V … */
 	HVNETD_MAX_EMULATED = 8,	/* … which has 4 */
-	HVNETD_MAX_VCPUS = 240,		/* of a VM; the bridge's vectors */
 	HVNETD_MAX_UPLINKS = 64,	/* of a switch, streams included */
 	HVNETD_MAX_HOSTNICS = 64,	/* of a switch */
 	HVNETD_MAX_LIVE_SWITCHES = 256,

@@ -9,6 +9,11 @@
 
 struct rpc_call;
 
+/* Calls the handler of call->method: its result, a new reference, or NULL with call->err filled. */
+json_t *methods_run(struct rpc_call *call);
+/* Whether the method has one. */
+bool methods_have(const struct rpc_method *method);
+
 /* Shared by handlers. */
 
 /* Copies those of the call's parameters that it has. */

@@ -26,7 +26,7 @@
 #include <sys/queue.h>
 
 #include "base/loop.h"
-#include "hvnetd/api.h"
+#include "hvnetd/rpc.h"
 
 struct hvnetd;
 struct job;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "hvnetd/methods.h"
 #include "hvnetd/rpc.h"
 
 #include <string.h>
 
 #include "base/test.h"
-#include "hvnetd/api.h"
+#include "api/api.h"
 
 static unsigned runs;
 
@@ -26,9 +27,9 @@ static const struct field echo_params[] = {
 };
 
 static const struct rpc_method methods[] = {
-	{ "echo", "say it again", 0, echo_params, NULL, echo },
-	{ "change", "change it", RPC_CHANGES, echo_params, NULL, echo },
-	{ "act", "do it", RPC_ACTS, echo_params, NULL, echo },
+	{ "echo", "say it again", 0, echo_params, NULL },
+	{ "change", "change it", RPC_CHANGES, echo_params, NULL },
+	{ "act", "do it", RPC_ACTS, echo_params, NULL },
 };
 
 static const struct rpc_method *find(const char *name)
@@ -39,7 +40,7 @@ static const struct rpc_method *find(const char *name)
 	return NULL;
 }
 
-static const struct rpc_dispatcher dispatcher = { .find = find };
+static const struct rpc_dispatcher dispatcher = { .find = find, .handle = echo };
 
 static char *handle(const char *line, bool may_change)
 {
@@ -256,6 +257,19 @@ static void dry_run(void)
 	answered = NULL;
 }
 
+static void rows_have_handlers(void)
+{
+	const struct rpc_method *m;
+	size_t n;
+
+	for (n = 0; (m = api_method(n)); n++)
+		if (!methods_have(m) && strcmp(m->name, "transaction") != 0) {
+			printf("%s\n", m->name);
+			CU_FAIL("a row without a handler");
+		}
+	CU_ASSERT_TRUE(n > 50);
+}
+
 static const struct hv_test tests[] = {
 	{ "each lie gets its error, a good request its result", lies },
 	{ "a notification is run and not answered", notification },
@@ -263,6 +277,7 @@ static const struct hv_test tests[] = {
 	{ "who may only look changes nothing", looking_only },
 	{ "an answer may come later, in order, or never be wanted", later },
 	{ "a dry run is a parameter of all that changes", dry_run },
+	{ "each method of the API has a handler", rows_have_handlers },
 	{ "a long name is cut without spoiling the reply", names_in_messages },
 };
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hvnetd/api.h"
+#include "api/api.h"
 #include "hvnetd/object.h"
 #include "hvnetd/store.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the API: notifications to those who have subscribed. */
-#include "hvnetd/api.h"
+#include "api/api.h"
 
 static const char *const changes[] = { "added", "changed", "deleted", NULL };
 static const char *const port_states[] = { "created", "teardown", "deleted", NULL };

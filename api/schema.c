@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "hvnetd/schema.h"
+#include "api/schema.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hvnetd/names.h"
-#include "hvnetd/rpc.h"
+#include "api/names.h"
+#include "api/error.h"
 
 #define STRING_MAX 255		/* our policy: of a string without a bound of its own */
 #define ARRAY_MAX 1024		/* our policy: of an array without one */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the API: extensions, capture, counters, jobs, events, configuration, topology, transactions. */
-#include "hvnetd/api.h"
-#include "hvnetd/capture.h"
-#include "hvnetd/methods.h"
+#include "api/api.h"
 
 static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
 static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
@@ -59,7 +57,7 @@ static const struct field capture_start_params[] = {
 	F_INT("snaplen", MAY, 1, 262144, "bytes of each frame; all unless given"),
 	F_STRING("filter", MAY, 1, 49152, "program of the Berkeley packet filter as tcpdump -ddd prints it, with commas for newlines"),
 	F_INT("count", MAY, 1, INT64_MAX, "it ends after so many frames"),
-	F_INT("buffer_bytes", MAY, 1, CAPTURE_BUFFER_MAX, "size of the ring, rounded up to a power of two; 8 MiB unless given"),
+	F_INT("buffer_bytes", MAY, 1, API_CAPTURE_BUFFER_MAX, "size of the ring, rounded up to a power of two; 8 MiB unless given"),
 	FIELD_END
 };
 static const struct field capture_params[] = { F_STRING("capture", NEED, 1, 64, "the capture"), FIELD_END };
@@ -238,34 +236,29 @@ static const struct field version_result[] = {
 };
 
 const struct rpc_method api_system_methods[] = {
-	{ "extension.list", "extensions that are installed, or those of a switch", 0, extension_list_params, extensions_result,
-	  method_extension_list },
+	{ "extension.list", "extensions that are installed, or those of a switch", 0, extension_list_params, extensions_result },
 	{ "extension.enable", "put an extension on a switch, and let it take part", RPC_CHANGES, extension_enable_params,
-	  extensions_result, method_extension_enable },
-	{ "extension.disable", "no longer; it keeps its place", RPC_CHANGES, extension_params, nothing, method_extension_disable },
-	{ "extension.remove", "take it off the switch", RPC_CHANGES, extension_params, nothing, method_extension_remove },
-	{ "extension.order", "their order in the stack", RPC_CHANGES, extension_order_params, extensions_result,
-	  method_extension_order },
-	{ "extension.status", "counters of a switch's extensions", 0, switch_params, extensions_result, method_extension_status },
+	  extensions_result },
+	{ "extension.disable", "no longer; it keeps its place", RPC_CHANGES, extension_params, nothing },
+	{ "extension.remove", "take it off the switch", RPC_CHANGES, extension_params, nothing },
+	{ "extension.order", "their order in the stack", RPC_CHANGES, extension_order_params, extensions_result },
+	{ "extension.status", "counters of a switch's extensions", 0, switch_params, extensions_result },
 	{ "capture.start", "capture frames into a ring of pcapng blocks, shared with this connection", RPC_ACTS, capture_start_params,
-	  capture_result, method_capture_start },
-	{ "capture.stop", "end a capture", RPC_ACTS, capture_params, capture_result, method_capture_stop },
-	{ "capture.list", "captures that run", 0, page_params, captures_result, method_capture_list },
-	{ "stats.get", "every counter", 0, stats_params, stats_result, method_stats_get },
-	{ "audit", "whether in = out + dropped + in flight, port by port", 0, audit_params, audit_result, method_audit },
-	{ "job.get", "one job", 0, job_params, job_result, method_job_get },
-	{ "job.list", "the jobs", 0, page_params, jobs_result, method_job_list },
-	{ "job.cancel", "end a job, and undo what it has done", RPC_ACTS, job_params, job_result, method_job_cancel },
-	{ "event.subscribe", "be told of what happens, on this connection", 0, subscribe_params, subscribe_result,
-	  method_event_subscribe },
-	{ "event.unsubscribe", "no longer", 0, no_params, nothing, method_event_unsubscribe },
-	{ "config.show", "the configuration", 0, config_show_params, config_result, method_config_show },
-	{ "config.diff", "what config.apply would do", 0, config_diff_params, diff_result, method_config_diff },
-	{ "config.apply", "make the configuration so", RPC_CHANGES, config_diff_params, diff_result, method_config_apply },
-	{ "topology", "objects and associations of the Virtual Networking Profile", 0, topology_params, topology_result,
-	  method_topology },
-	{ "transaction", "several changes, all or none", RPC_CHANGES | RPC_OUTER, transaction_params, transaction_result,
-	  NULL },	/* change.c runs it */
-	{ "version", "the daemon's version", 0, no_params, version_result, method_version },
+	  capture_result },
+	{ "capture.stop", "end a capture", RPC_ACTS, capture_params, capture_result },
+	{ "capture.list", "captures that run", 0, page_params, captures_result },
+	{ "stats.get", "every counter", 0, stats_params, stats_result },
+	{ "audit", "whether in = out + dropped + in flight, port by port", 0, audit_params, audit_result },
+	{ "job.get", "one job", 0, job_params, job_result },
+	{ "job.list", "the jobs", 0, page_params, jobs_result },
+	{ "job.cancel", "end a job, and undo what it has done", RPC_ACTS, job_params, job_result },
+	{ "event.subscribe", "be told of what happens, on this connection", 0, subscribe_params, subscribe_result },
+	{ "event.unsubscribe", "no longer", 0, no_params, nothing },
+	{ "config.show", "the configuration", 0, config_show_params, config_result },
+	{ "config.diff", "what config.apply would do", 0, config_diff_params, diff_result },
+	{ "config.apply", "make the configuration so", RPC_CHANGES, config_diff_params, diff_result },
+	{ "topology", "objects and associations of the Virtual Networking Profile", 0, topology_params, topology_result },
+	{ "transaction", "several changes, all or none", RPC_CHANGES | RPC_OUTER, transaction_params, transaction_result },
+	{ "version", "the daemon's version", 0, no_params, version_result },
 };
 const size_t api_num_system_methods = sizeof(api_system_methods) / sizeof(api_system_methods[0]);

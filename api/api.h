@@ -10,12 +10,25 @@
  *
  * The table is constant; any thread.
  */
-#ifndef HVNETD_API_H
-#define HVNETD_API_H
+#ifndef HVNET_API_H
+#define HVNET_API_H
 
-#include "hvnetd/names.h"
-#include "hvnetd/rpc.h"
-#include "hvnetd/schema.h"
+#include "api/names.h"
+#include "api/error.h"
+#include "api/schema.h"
+
+enum rpc_flags {
+	RPC_CHANGES = 1,		/* changes the configuration: may be part of a transaction, takes dry_run */
+	RPC_ACTS = 2,			/* not the configuration, but refused to those who may only look, too */
+	RPC_OUTER = 4,			/* may not be part of a transaction */
+};
+
+struct rpc_method {
+	const char *name;
+	const char *text;		/* one line */
+	unsigned flags;			/* enum rpc_flags */
+	const struct field *params, *result;
+};
 
 enum {
 	API_PAGE = 100,			/* our policy: rows of a list unless limit says otherwise … */
@@ -23,6 +36,8 @@ enum {
 	API_VLAN_LIST_BYTES = 255,
 	API_ADDRESSES_MAX = 32,		/* our policy: of one port's address guard */
 	API_TRANSACTION_MAX = 4096,	/* our policy: calls of one transaction */
+	API_CAPTURE_BUFFER_MAX = 256 << 20,	/* our policy: bytes of a capture's ring */
+	API_VCPUS_MAX = 240,		/* of a VM; the bridge's vectors */
 };
 
 /* For rows: name, whether it is needed (NEED or MAY), bounds, phrase. */

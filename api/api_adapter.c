@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the API: virtual machines and their adapters. */
-#include "hvnetd/api.h"
-#include "hvnetd/hvnetd.h"
-#include "hvnetd/methods.h"
+#include "api/api.h"
 
 static const char *const kinds[] = { "synthetic", "emulated", NULL };
 static const char *const models[] = { "82540em", "82545em", "82544gc", NULL };
@@ -23,7 +21,7 @@ static const char *const nic_states[] = { "none", "created", "connected", "disco
 
 const struct field api_vm_config[] = {
 	F_NAME("name", NEED, "name"),
-	F_INT("vcpus", NEED, 1, HVNETD_MAX_VCPUS, "virtual processors of its guest at most"),
+	F_INT("vcpus", NEED, 1, API_VCPUS_MAX, "virtual processors of its guest at most"),
 	FIELD_END
 };
 
@@ -41,7 +39,7 @@ const struct field api_adapter_config[] = {
 
 static const struct field vm_add_params[] = {
 	F_NAME("name", MAY, "letters, digits and . _ + -; made up unless given"),
-	F_INT("vcpus", NEED, 1, HVNETD_MAX_VCPUS, "virtual processors of its guest at most"),
+	F_INT("vcpus", NEED, 1, API_VCPUS_MAX, "virtual processors of its guest at most"),
 	F_BOOL("scoped", MAY, "it ends with this connection, and is not stored"),
 	FIELD_END
 };
@@ -82,7 +80,7 @@ static const struct field adapter_list_params[] = {
 
 static const struct field vm_result[] = {
 	F_NAME("name", NEED, "name"),
-	F_INT("vcpus", NEED, 1, HVNETD_MAX_VCPUS, "virtual processors at most"),
+	F_INT("vcpus", NEED, 1, API_VCPUS_MAX, "virtual processors at most"),
 	F_STRING("socket", NEED, 1, 4096, "where its QEMU attaches for synthetic adapters"),
 	F_BOOL("scoped", NEED, "whether it ends with a connection"),
 	F_COUNT("owner_pid", MAY, "process at the other end of that connection"),
@@ -121,16 +119,15 @@ static const struct field adapters_result[] = { PAGE_RESULT("adapters", adapter_
 static const struct field nothing[] = { FIELD_END };
 
 const struct rpc_method api_adapter_methods[] = {
-	{ "vm.add", "make a virtual machine's socket", RPC_CHANGES, vm_add_params, vm_result, method_vm_add },
-	{ "vm.del", "delete it and its adapters", RPC_CHANGES, vm_params, nothing, method_vm_del },
-	{ "vm.list", "the virtual machines", 0, maybe_vm_params, vms_result, method_vm_list },
-	{ "adapter.add", "give a virtual machine an adapter", RPC_CHANGES, adapter_add_params, adapter_result, method_adapter_add },
-	{ "adapter.del", "take it away, while the guest runs", RPC_CHANGES, adapter_params, nothing, method_adapter_del },
-	{ "adapter.set", "change an adapter", RPC_CHANGES, adapter_set_params, adapter_result, method_adapter_set },
-	{ "adapter.connect", "put it on a switch or port", RPC_CHANGES, adapter_connect_params, adapter_result,
-	  method_adapter_connect },
-	{ "adapter.disconnect", "take it off its switch", RPC_CHANGES, adapter_params, adapter_result, method_adapter_disconnect },
-	{ "adapter.list", "the adapters", 0, adapter_list_params, adapters_result, method_adapter_list },
-	{ "adapter.get", "one adapter", 0, adapter_params, adapter_result, method_adapter_get },
+	{ "vm.add", "make a virtual machine's socket", RPC_CHANGES, vm_add_params, vm_result },
+	{ "vm.del", "delete it and its adapters", RPC_CHANGES, vm_params, nothing },
+	{ "vm.list", "the virtual machines", 0, maybe_vm_params, vms_result },
+	{ "adapter.add", "give a virtual machine an adapter", RPC_CHANGES, adapter_add_params, adapter_result },
+	{ "adapter.del", "take it away, while the guest runs", RPC_CHANGES, adapter_params, nothing },
+	{ "adapter.set", "change an adapter", RPC_CHANGES, adapter_set_params, adapter_result },
+	{ "adapter.connect", "put it on a switch or port", RPC_CHANGES, adapter_connect_params, adapter_result },
+	{ "adapter.disconnect", "take it off its switch", RPC_CHANGES, adapter_params, adapter_result },
+	{ "adapter.list", "the adapters", 0, adapter_list_params, adapters_result },
+	{ "adapter.get", "one adapter", 0, adapter_params, adapter_result },
 };
 const size_t api_num_adapter_methods = sizeof(api_adapter_methods) / sizeof(api_adapter_methods[0]);

@@ -3,8 +3,8 @@
  * What JSON objects look like: one description of a field serves the check of a request, of the configuration file and (in
  * tests) of results, and is printed as JSON Schema and as a manual page. Pure; any thread.
  */
-#ifndef HVNETD_SCHEMA_H
-#define HVNETD_SCHEMA_H
+#ifndef HVNET_API_SCHEMA_H
+#define HVNET_API_SCHEMA_H
 
 #include <jansson.h>
 #include <stdbool.h>

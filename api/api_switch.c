@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the API: switches, uplinks and teams, host NICs, the host's interfaces. */
-#include "hvnetd/api.h"
-#include "hvnetd/methods.h"
+#include "api/api.h"
 
 const char *const api_switch_types[] = { "private", "internal", "external", "nat", NULL };
 const char *const api_uplink_kinds[] = { "packet", "tap", "nat", "stream", NULL };
@@ -279,23 +278,21 @@ static const struct field unbind_result[] = { F_STRING("job", MAY, 1, 64, "the j
 static const struct field nothing[] = { FIELD_END };
 
 const struct rpc_method api_switch_methods[] = {
-	{ "switch.create", "make a switch", RPC_CHANGES, switch_create_params, switch_result, method_switch_create },
-	{ "switch.delete", "delete a switch", RPC_CHANGES, switch_delete_params, nothing, method_switch_delete },
-	{ "switch.list", "the switches", 0, maybe_switch_params, switches_result, method_switch_list },
-	{ "switch.get", "one switch", 0, switch_params, switch_result, method_switch_get },
-	{ "switch.set", "change a switch", RPC_CHANGES, switch_set_params, switch_result, method_switch_set },
-	{ "uplink.bind", "give a switch an uplink", RPC_CHANGES, uplink_bind_params, bind_result, method_uplink_bind },
-	{ "uplink.unbind", "take it away", RPC_CHANGES, uplink_unbind_params, unbind_result, method_uplink_unbind },
-	{ "uplink.list", "the uplinks", 0, maybe_switch_params, uplinks_result, method_uplink_list },
-	{ "hostnic.add", "give the host a NIC on a switch", RPC_CHANGES, hostnic_add_params, hostnic_result, method_hostnic_add },
-	{ "hostnic.del", "take it away", RPC_CHANGES, hostnic_params, nothing, method_hostnic_del },
-	{ "hostnic.list", "the host's NICs", 0, maybe_switch_params, hostnics_result, method_hostnic_list },
-	{ "interface.list", "interfaces of the host that could be uplinks", 0, maybe_switch_params, interfaces_result,
-	  method_interface_list },
-	{ "team.set", "how the members of an uplink act as one", RPC_CHANGES, team_set_params, uplink_result, method_team_set },
-	{ "team.member.add", "add a member to an uplink", RPC_CHANGES, team_member_set_params, uplink_result, method_team_member_add },
-	{ "team.member.del", "take a member out", RPC_CHANGES, team_member_params, uplink_result, method_team_member_del },
-	{ "team.member.set", "make a member active or standby", RPC_CHANGES, team_member_set_params, uplink_result,
-	  method_team_member_set },
+	{ "switch.create", "make a switch", RPC_CHANGES, switch_create_params, switch_result },
+	{ "switch.delete", "delete a switch", RPC_CHANGES, switch_delete_params, nothing },
+	{ "switch.list", "the switches", 0, maybe_switch_params, switches_result },
+	{ "switch.get", "one switch", 0, switch_params, switch_result },
+	{ "switch.set", "change a switch", RPC_CHANGES, switch_set_params, switch_result },
+	{ "uplink.bind", "give a switch an uplink", RPC_CHANGES, uplink_bind_params, bind_result },
+	{ "uplink.unbind", "take it away", RPC_CHANGES, uplink_unbind_params, unbind_result },
+	{ "uplink.list", "the uplinks", 0, maybe_switch_params, uplinks_result },
+	{ "hostnic.add", "give the host a NIC on a switch", RPC_CHANGES, hostnic_add_params, hostnic_result },
+	{ "hostnic.del", "take it away", RPC_CHANGES, hostnic_params, nothing },
+	{ "hostnic.list", "the host's NICs", 0, maybe_switch_params, hostnics_result },
+	{ "interface.list", "interfaces of the host that could be uplinks", 0, maybe_switch_params, interfaces_result },
+	{ "team.set", "how the members of an uplink act as one", RPC_CHANGES, team_set_params, uplink_result },
+	{ "team.member.add", "add a member to an uplink", RPC_CHANGES, team_member_set_params, uplink_result },
+	{ "team.member.del", "take a member out", RPC_CHANGES, team_member_params, uplink_result },
+	{ "team.member.set", "make a member active or standby", RPC_CHANGES, team_member_set_params, uplink_result },
 };
 const size_t api_num_switch_methods = sizeof(api_switch_methods) / sizeof(api_switch_methods[0]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of the API: ports, their policies, ACLs, and the forwarding table. */
-#include "hvnetd/api.h"
-#include "hvnetd/methods.h"
+#include "api/api.h"
 
 static const char *const vlan_modes[] = { "untagged", "access", "trunk", "isolated", "community", "promiscuous", NULL };
 static const char *const monitor_modes[] = { "none", "source", "destination", NULL };
@@ -251,25 +250,25 @@ static const struct field id_result[] = {
 static const struct field nothing[] = { FIELD_END };
 
 const struct rpc_method api_port_methods[] = {
-	{ "port.create", "make a port that stays without a NIC", RPC_CHANGES, port_create_params, port_result, method_port_create },
-	{ "port.delete", "delete it", RPC_CHANGES, port_delete_params, nothing, method_port_delete },
-	{ "port.set", "change its friendly name", RPC_CHANGES, port_set_params, port_result, method_port_set },
-	{ "port.list", "the ports that exist", 0, port_list_params, ports_result, method_port_list },
-	{ "port.get", "one port", 0, port_params, port_result, method_port_get },
-	{ "port.validate", "check policies on a port made for that alone", 0, port_validate_params, nothing, method_port_validate },
-	{ "port.connect", "put an adapter on a port", RPC_CHANGES, port_connect_params, port_result, method_port_connect },
-	{ "port.disconnect", "take the adapter off", RPC_CHANGES, port_params, nothing, method_port_disconnect },
-	{ "policy.set", "set policies of a port, all or none", RPC_CHANGES, policy_set_params, policy_result, method_policy_set },
-	{ "policy.get", "policies of a port", 0, port_params, policy_result, method_policy_get },
-	{ "policy.clear", "set policies back", RPC_CHANGES, policy_clear_params, policy_result, method_policy_clear },
-	{ "vlan.set", "the VLAN policy of a port", RPC_CHANGES, vlan_set_params, policy_result, method_vlan_set },
-	{ "acl.add", "add an entry to a port's ACL", RPC_CHANGES, acl_add_params, id_result, method_acl_add },
-	{ "acl.del", "delete it", RPC_CHANGES, acl_del_params, nothing, method_acl_del },
-	{ "acl.list", "the entries of a port's ACL", 0, acl_list_params, acls_result, method_acl_list },
-	{ "acl.meter", "what metering entries have counted", 0, acl_list_params, meter_result, method_acl_meter },
-	{ "fdb.list", "where a switch sends which address", 0, fdb_list_params, fdb_result, method_fdb_list },
-	{ "fdb.add", "an address that stays", RPC_CHANGES, fdb_entry_params, nothing, method_fdb_add },
-	{ "fdb.del", "forget an address", RPC_CHANGES, fdb_entry_params, nothing, method_fdb_del },
-	{ "fdb.flush", "forget what was learned", RPC_ACTS, fdb_flush_params, nothing, method_fdb_flush },
+	{ "port.create", "make a port that stays without a NIC", RPC_CHANGES, port_create_params, port_result },
+	{ "port.delete", "delete it", RPC_CHANGES, port_delete_params, nothing },
+	{ "port.set", "change its friendly name", RPC_CHANGES, port_set_params, port_result },
+	{ "port.list", "the ports that exist", 0, port_list_params, ports_result },
+	{ "port.get", "one port", 0, port_params, port_result },
+	{ "port.validate", "check policies on a port made for that alone", 0, port_validate_params, nothing },
+	{ "port.connect", "put an adapter on a port", RPC_CHANGES, port_connect_params, port_result },
+	{ "port.disconnect", "take the adapter off", RPC_CHANGES, port_params, nothing },
+	{ "policy.set", "set policies of a port, all or none", RPC_CHANGES, policy_set_params, policy_result },
+	{ "policy.get", "policies of a port", 0, port_params, policy_result },
+	{ "policy.clear", "set policies back", RPC_CHANGES, policy_clear_params, policy_result },
+	{ "vlan.set", "the VLAN policy of a port", RPC_CHANGES, vlan_set_params, policy_result },
+	{ "acl.add", "add an entry to a port's ACL", RPC_CHANGES, acl_add_params, id_result },
+	{ "acl.del", "delete it", RPC_CHANGES, acl_del_params, nothing },
+	{ "acl.list", "the entries of a port's ACL", 0, acl_list_params, acls_result },
+	{ "acl.meter", "what metering entries have counted", 0, acl_list_params, meter_result },
+	{ "fdb.list", "where a switch sends which address", 0, fdb_list_params, fdb_result },
+	{ "fdb.add", "an address that stays", RPC_CHANGES, fdb_entry_params, nothing },
+	{ "fdb.del", "forget an address", RPC_CHANGES, fdb_entry_params, nothing },
+	{ "fdb.flush", "forget what was learned", RPC_ACTS, fdb_flush_params, nothing },
 };
 const size_t api_num_port_methods = sizeof(api_port_methods) / sizeof(api_port_methods[0]);
