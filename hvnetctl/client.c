@@ -21,6 +21,7 @@ struct hvnet_client {
 	json_int_t last_id;
 	char *in;		/* owned; what came and was not read as a line yet */
 	size_t in_used, in_capacity;
+	json_t *events;		/* owned array; came while a reply was waited for */
 	int fds[HVNET_FDS_MAX];	/* owned; came and were not taken yet */
 	unsigned num_fds;
 };
@@ -75,9 +76,15 @@ int hvnet_connect(const char *path, struct hvnet_client **out, struct hvnet_erro
 	}
 	strcpy(addr.sun_path, path);
 	c = calloc(1, sizeof(*c));
-	if (c)
+	if (c) {
 		c->path = strdup(path);
-	if (!c || !c->path) {
+		c->events = json_array();
+	}
+	if (!c || !c->path || !c->events) {
+		if (c) {
+			json_decref(c->events);
+			free(c->path);
+		}
 		free(c);
 		fail(err, 0, "out of memory");
 		return -ENOMEM;
@@ -103,6 +110,7 @@ void hvnet_disconnect(struct hvnet_client *client)
 		close(client->fds[i]);
 	if (client->fd >= 0)
 		close(client->fd);
+	json_decref(client->events);
 	free(client->path);
 	free(client->in);
 	free(client);
@@ -216,16 +224,15 @@ static int read_more(struct hvnet_client *c, long long deadline, struct hvnet_er
 	return 0;
 }
 
-char *hvnet_raw_call(struct hvnet_client *c, const char *bytes, size_t n, struct hvnet_error *err)
+/* A line that came whole, without its newline; NULL: none yet, or (with err filled) no memory. To be freed. */
+static char *take_line(struct hvnet_client *c, struct hvnet_error *err)
 {
-	long long deadline = now_ms() + HVNET_CALL_TIMEOUT_MS;
-	char *end, *line;
+	char *end = c->in_used ? memchr(c->in, '\n', c->in_used) : NULL, *line;
+	size_t n;
 
-	if (send_all(c, bytes, n, deadline, err))
+	err->message[0] = '\0';
+	if (!end)
 		return NULL;
-	while (!(end = c->in_used ? memchr(c->in, '\n', c->in_used) : NULL))
-		if (read_more(c, deadline, err))
-			return NULL;
 	n = (size_t)(end - c->in);
 	line = strndup(c->in, n);
 	memmove(c->in, end + 1, c->in_used - n - 1);
@@ -235,33 +242,119 @@ char *hvnet_raw_call(struct hvnet_client *c, const char *bytes, size_t n, struct
 	return line;
 }
 
-/* The result of a reply, or NULL with the error that it carries. */
-static json_t *read_reply(const char *line, json_int_t id, struct hvnet_error *err)
+static char *read_line(struct hvnet_client *c, long long deadline, struct hvnet_error *err)
 {
-	json_t *reply = json_loads(line, 0, NULL), *result, *error;
+	char *line;
 
-	result = json_object_get(reply, "result");
-	error = json_object_get(reply, "error");
-	if (json_integer_value(json_object_get(reply, "id")) == id && result) {
-		json_incref(result);
-		json_decref(reply);
-		return result;
+	while (!(line = take_line(c, err)) && !err->message[0])
+		if (read_more(c, deadline, err))
+			return NULL;
+	return line;
+}
+
+char *hvnet_raw_call(struct hvnet_client *c, const char *bytes, size_t n, struct hvnet_error *err)
+{
+	long long deadline = now_ms() + HVNET_CALL_TIMEOUT_MS;
+
+	if (send_all(c, bytes, n, deadline, err))
+		return NULL;
+	return read_line(c, deadline, err);
+}
+
+static bool is_event(const json_t *message)
+{
+	return json_object_get(message, "method") && !json_object_get(message, "id");
+}
+
+/* Reads what is there. 1: something was; 0: the time has passed or a signal came; -1 with err filled. */
+static int read_soon(struct hvnet_client *c, int timeout_ms, struct hvnet_error *err)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	int n = poll(&p, 1, timeout_ms);
+
+	err->message[0] = '\0';
+	if (n <= 0)
+		return 0;
+	return read_more(c, now_ms() + HVNET_CALL_TIMEOUT_MS, err) ? -1 : 1;
+}
+
+json_t *hvnet_event(struct hvnet_client *c, int timeout_ms, struct hvnet_error *err)
+{
+	long long deadline = now_ms() + timeout_ms;
+	json_t *event = json_array_get(c->events, 0);
+	char *line;
+
+	err->code = 0;
+	if (event) {
+		json_incref(event);
+		json_array_remove(c->events, 0);
+		return event;
 	}
+	while (!(line = take_line(c, err))) {
+		long long left = deadline - now_ms();
+
+		if (err->message[0] || read_soon(c, timeout_ms < 0 ? -1 : left > 0 ? (int)left : 0, err) <= 0)
+			return NULL;
+	}
+	event = json_loads(line, 0, NULL);
+	if (!is_event(event)) {
+		fail(err, 0, "what answered is no hvnetd: %.100s", line);
+		json_decref(event);
+		event = NULL;
+	}
+	free(line);
+	return event;
+}
+
+/* The result of a reply, or NULL with the error that it carries. line: as it came. */
+static json_t *read_reply(const json_t *reply, const char *line, json_int_t id, struct hvnet_error *err)
+{
+	json_t *result = json_object_get(reply, "result"), *error = json_object_get(reply, "error");
+	const char *call;
+
+	if (json_integer_value(json_object_get(reply, "id")) == id && result)
+		return json_incref(result);
+	call = json_string_value(json_object_get(json_object_get(error, "data"), "call"));
+	err->call = call ? atoi(call) : -1;
 	if (json_is_object(error) && json_is_string(json_object_get(error, "message")))
 		fail(err, (int)json_integer_value(json_object_get(error, "code")), "%s",
 		     json_string_value(json_object_get(error, "message")));
 	else
 		fail(err, 0, "what answered is no hvnetd: %.100s", line);
-	json_decref(reply);
 	return NULL;
+}
+
+static json_t *wait_for_reply(struct hvnet_client *c, struct hvnet_error *err)
+{
+	long long deadline = now_ms() + HVNET_CALL_TIMEOUT_MS;
+	json_t *message, *result;
+	char *line;
+
+	for (;;) {
+		line = read_line(c, deadline, err);
+		if (!line)
+			return NULL;
+		message = json_loads(line, 0, NULL);
+		if (!is_event(message))
+			break;
+		free(line);
+		if (json_array_size(c->events) == HVNET_EVENTS_MAX || json_array_append_new(c->events, message)) {
+			fail(err, 0, "hvnetd on %s tells of more events than it answers requests", c->path);
+			return NULL;
+		}
+	}
+	result = read_reply(message, line, c->last_id, err);
+	json_decref(message);
+	free(line);
+	return result;
 }
 
 json_t *hvnet_call(struct hvnet_client *c, const char *method, json_t *params, struct hvnet_error *err)
 {
 	json_t *request = json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", ++c->last_id, "method", method);
-	json_t *result = NULL;
-	char *text, *line;
+	char *text;
 	size_t n;
+	int ret;
 
 	if (params)
 		json_object_set_new(request, "params", params);
@@ -273,10 +366,7 @@ json_t *hvnet_call(struct hvnet_client *c, const char *method, json_t *params, s
 	}
 	n = strlen(text);
 	text[n] = '\n';		/* in place of its NUL: from here on it is bytes */
-	line = hvnet_raw_call(c, text, n + 1, err);
+	ret = send_all(c, text, n + 1, now_ms() + HVNET_CALL_TIMEOUT_MS, err);
 	free(text);
-	if (line)
-		result = read_reply(line, c->last_id, err);
-	free(line);
-	return result;
+	return ret ? NULL : wait_for_reply(c, err);
 }

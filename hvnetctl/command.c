@@ -1,144 +1,36 @@
 /* SPDX-License-Identifier: MIT */
+/* From words to a request. */
 #include "hvnetctl/command.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POSITION(name) { name, ARG_STRING, true, true }
-#define MAYBE(name) { name, ARG_STRING, true, false }
-#define OPTION(name) { name, ARG_STRING, false, false }
-#define NEEDED(name) { name, ARG_STRING, false, true }
-#define NUMBER(name) { name, ARG_INTEGER, false, false }
-#define FLAG(name) { name, ARG_FLAG, false, false }
+#include "api/api.h"
 
-static void print_adapter(const json_t *a)
+const struct field *command_fields(const struct command *c)
 {
-	printf("%s: %s on switch %s; the VM's QEMU attaches to %s\n", json_string_value(json_object_get(a, "id")),
-	       json_string_value(json_object_get(a, "mac")), json_string_value(json_object_get(a, "switch")),
-	       json_string_value(json_object_get(a, "socket")));
+	static const struct field none[] = { FIELD_END };
+
+	if (c->own)
+		return c->own;
+	return c->method ? api_find_method(c->method)->params : none;
 }
 
-static void print_vm(const json_t *vm)
+const char *command_text(const struct command *c)
 {
-	printf("%s: QEMU attaches to %s\n", json_string_value(json_object_get(vm, "name")),
-	       json_string_value(json_object_get(vm, "socket")));
+	return c->text ? c->text : api_find_method(c->method)->text;
 }
 
-static void print_version(const json_t *v)
+void command_name(const struct command *c, char *name, size_t bytes)
 {
-	printf("hvnetd %s, process %" JSON_INTEGER_FORMAT ", runtime folder %s\n",
-	       json_string_value(json_object_get(v, "version")), json_integer_value(json_object_get(v, "pid")),
-	       json_string_value(json_object_get(v, "runtime_dir")));
-}
-
-static void print_stats(const json_t *stats)
-{
-	stats_print(stdout, stats);
-}
-
-const struct command commands[] = {
-	{ "switch", "show", "switch.list", { MAYBE("switch") }, "the switches", "switches",
-	  { { "NAME", "name" }, { "TYPE", "type" }, { "PORTS", "ports" }, { "UPLINKS", "uplinks" } }, NULL },
-	{ "switch", "add", "switch.create", { POSITION("name"), OPTION("type"), OPTION("interface") },
-	  "make a switch; types: private, internal, nat", NULL, { { NULL, NULL } }, NULL },
-	{ "switch", "del", "switch.delete", { POSITION("switch"), FLAG("force") },
-	  "delete a switch; --force takes its adapters off first", NULL, { { NULL, NULL } }, NULL },
-	{ "vm", "show", "vm.list", { MAYBE("vm") }, "the virtual machines", "vms",
-	  { { "NAME", "name" }, { "VCPUS", "vcpus" }, { "ATTACHED", "attached" }, { "QEMU", "qemu_pid" },
-	    { "VMBUS", "vmbus_version" }, { "SCOPED", "scoped" }, { "ADAPTERS", "adapters" }, { "SOCKET", "socket" } },
-	  NULL },
-	{ "vm", "add", "vm.add", { POSITION("name"), { "vcpus", ARG_INTEGER, false, true } },
-	  "make a virtual machine's socket", NULL, { { NULL, NULL } }, print_vm },
-	{ "vm", "del", "vm.del", { POSITION("vm") }, "delete it and its adapters", NULL, { { NULL, NULL } }, NULL },
-	{ "adapter", "show", "adapter.list", { MAYBE("adapter"), OPTION("vm") }, "the adapters", "adapters",
-	  { { "ID", "id" }, { "KIND", "kind" }, { "SWITCH", "switch" }, { "MAC", "mac" }, { "LINK", "link" }, { "OPEN", "open" },
-	    { "NVSP", "guest.nvsp_version" }, { "NDIS", "guest.ndis_version" }, { "MTU", "guest.mtu" },
-	    { "CHANNELS", "guest.channels" } }, NULL },
-	{ "adapter", "add", "adapter.add",
-	  { NEEDED("switch"), NEEDED("vm"), OPTION("kind"), OPTION("model"), OPTION("mac"), OPTION("name"), NUMBER("mtu") },
-	  "give a virtual machine an adapter; kinds: synthetic, emulated", NULL, { { NULL, NULL } }, print_adapter },
-	{ "adapter", "del", "adapter.del", { POSITION("adapter") }, "take it away, while the guest runs", NULL,
-	  { { NULL, NULL } }, NULL },
-	{ "adapter", "set", "adapter.set", { POSITION("adapter"), OPTION("link"), OPTION("switch") },
-	  "--link up|down; --switch NAME (\"\": none)", NULL, { { NULL, NULL } }, NULL },
-	{ "port", "show", "port.list", { MAYBE("switch") }, "the ports of all switches, or of one", "ports",
-	  { { "SWITCH", "switch" }, { "ID", "id" }, { "NAME", "name" }, { "NIC", "nic" }, { "LINK", "link" },
-	    { "IN-FRAMES", "in_frames" }, { "IN-BYTES", "in_bytes" }, { "OUT-FRAMES", "out_frames" },
-	    { "OUT-BYTES", "out_bytes" } }, NULL },
-	{ "port", "add", "uplink.bind",
-	  { POSITION("switch"), NEEDED("kind"), OPTION("name"), OPTION("interface"), OPTION("path") },
-	  "an uplink; kinds: nat, tap, stream", NULL, { { NULL, NULL } }, NULL },
-	{ "port", "del", "uplink.unbind", { POSITION("switch"), POSITION("name") }, "delete an uplink", NULL,
-	  { { NULL, NULL } }, NULL },
-	{ "fdb", "show", "fdb.list", { POSITION("switch") }, "where a switch sends which address", "entries",
-	  { { "MAC", "mac" }, { "VLAN", "vlan" }, { "PORT", "port" }, { "KIND", "kind" }, { "AGE", "age_s" } }, NULL },
-	{ "capture", NULL, "capture.start",
-	  { MAYBE("port"), OPTION("write"), OPTION("filter"), OPTION("points"), OPTION("direction"), OPTION("switch"), NUMBER("vlan"),
-	    NUMBER("snap"), NUMBER("count"), NUMBER("seconds"), NUMBER("ring_files"), NUMBER("ring_size"), NUMBER("buffer") },
-	  "frames as they pass, to a file, to tshark (-w -), or as lines", NULL, { { NULL, NULL } }, NULL },
-	{ "captures", NULL, "capture.list", { { NULL, ARG_STRING, false, false } }, "the captures that run", "captures",
-	  { { "ID", "capture" }, { "SWITCH", "switch" }, { "PORT", "port" }, { "PROCESS", "pid" }, { "SEEN", "seen" },
-	    { "FRAMES", "frames" }, { "LOST", "lost" } }, NULL },
-	{ "stats", NULL, "stats.get", { { NULL, ARG_STRING, false, false } }, "all counters that are not zero", NULL,
-	  { { NULL, NULL } }, print_stats },
-	{ "version", NULL, "version", { { NULL, ARG_STRING, false, false } }, "the daemon's version", NULL,
-	  { { NULL, NULL } }, print_version },
-};
-const size_t num_commands = sizeof(commands) / sizeof(commands[0]);
-
-static void print_synopsis(const struct command *c)
-{
-	int n = printf("  %s%s%s", c->object, c->verb ? " " : "", c->verb ? c->verb : "");
-
-	for (const struct command_arg *a = c->args; a->name; a++) {
-		n += printf(" %s", a->required ? "" : "[");
-		n += a->positional ? 0 : printf("--");
-		for (const char *p = a->name; !a->positional && *p; p++)
-			n += printf("%c", *p == '_' ? '-' : *p);
-		n += a->positional || a->type == ARG_FLAG ? 0 : printf(" ");
-		for (const char *p = a->name; a->type != ARG_FLAG && *p; p++)
-			n += printf("%c", *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
-		n += printf("%s", a->required ? "" : "]");
-	}
-	if (n > 38)
-		n = printf("\n") - 1;
-	printf("%*s%s\n", 40 - n, "", c->help);
-}
-
-void command_print_help(void)
-{
-	puts("Usage: hvnetctl [--socket PATH] [--json] OBJECT VERB [ARGUMENT]...\n"
-	     "Shows and changes what hvnetd has.\n");
-	for (size_t i = 0; i < num_commands; i++)
-		print_synopsis(&commands[i]);
-	puts("\n"
-	     "  -s, --socket PATH   hvnetd's control socket (else $HVNET_SOCKET, else /run/hvnet/control)\n"
-	     "  -j, --json          the daemon's answer as JSON\n"
-	     "  -h, --help          print this and exit\n"
-	     "      --version       print the version of hvnetctl and exit\n"
-	     "\n"
-	     "Exit status: 0 done, 1 the daemon refused or was not reached, 2 wrong usage.");
-}
-
-static bool fail(char *error, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static bool fail(char *error, size_t bytes, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error, bytes, format, ap);
-	va_end(ap);
-	return false;
+	snprintf(name, bytes, "%s%s%s", c->object, c->verb ? " " : "", c->verb ? c->verb : "");
 }
 
 struct words {			/* the command line, word by word */
 	int argc, at;
 	char *const *argv;
-	char *error;
-	size_t error_bytes;
+	struct say *error;
 };
 
 static const char *next_word(struct words *w)
@@ -146,175 +38,353 @@ static const char *next_word(struct words *w)
 	return w->at < w->argc ? w->argv[w->at++] : NULL;
 }
 
-/* Whether word is the option --name, alone (then the value is the next word) or as --name=value. */
-static bool is_option(struct words *w, const char *word, const char *name, bool has_value, const char **value)
-{
-	size_t n = strlen(name);
+/* Options that go before or behind any command. */
+static const struct {
+	const char *name;
+	char letter;
+	bool has_value;
+} globals[] = {
+	{ "socket", 's', true }, { "json", 'j', false }, { "pretty", 'p', false }, { "batch", 'b', true },
+	{ "each", 0, false }, { "dry-run", 'n', false }, { "wait", 0, false }, { "no-wait", 0, false },
+	{ "timeout", 0, true }, { "help", 'h', false }, { "version", 0, false },
+};
 
-	if (strncmp(word, "--", 2) != 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (word[2 + i] != (name[i] == '_' ? '-' : name[i]))
-			return false;
-	*value = NULL;
-	if (word[2 + n] == '=' && has_value)
-		*value = word + 3 + n;
-	else if (word[2 + n])
-		return false;
-	else if (has_value)
-		*value = next_word(w);
-	return true;
+enum { NUM_GLOBALS = sizeof(globals) / sizeof(globals[0]) };
+
+const char *command_global(size_t n)
+{
+	return n < NUM_GLOBALS ? globals[n].name : NULL;
 }
 
-/* Options that go before or behind any command. True if word was one. */
-static bool take_global(struct words *w, const char *word, struct invocation *out, bool *bad)
+static bool read_timeout(struct invocation *out, const char *value)
 {
-	const char *value = NULL;
-
-	if (!strcmp(word, "-j") || !strcmp(word, "--json")) {
-		out->json = true;
-	} else if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
-		out->help = true;
-	} else if (!strcmp(word, "--version")) {
-		out->version = true;
-	} else if (!strcmp(word, "-s") || is_option(w, word, "socket", true, &value)) {
-		out->socket = strcmp(word, "-s") ? value : next_word(w);
-		if (!out->socket || !*out->socket)
-			*bad = !fail(w->error, w->error_bytes, "%s needs a path", word);
-	} else {
-		return false;
-	}
-	return true;
-}
-
-static bool set_param(struct words *w, struct invocation *out, const struct command_arg *a, const char *value)
-{
-	json_t *v;
 	char *end;
+	unsigned long n = strtoul(value, &end, 10);
 
-	if (json_object_get(out->params, a->name))
-		return fail(w->error, w->error_bytes, "--%s is given twice", a->name);
-	if (a->type == ARG_FLAG) {
-		v = json_true();
-	} else if (!value) {
-		return fail(w->error, w->error_bytes, "--%s needs a value", a->name);
-	} else if (a->type == ARG_INTEGER) {
-		errno = 0;
-		long long n = strtoll(value, &end, 10);
-
-		if (errno || end == value || *end)
-			return fail(w->error, w->error_bytes, "--%s: \"%s\" is not a number", a->name, value);
-		v = json_integer(n);
-	} else {
-		v = json_string(value);
-		if (!v)
-			return fail(w->error, w->error_bytes, "--%s: \"%s\" is not UTF-8", a->name, value);
-	}
-	json_object_set_new(out->params, a->name, v);
+	if (end == value || *end || *value == '-' || !n || n > 86400)
+		return false;
+	out->timeout_s = (unsigned)n;
 	return true;
+}
+
+/* Takes the global option: false with a sentence if its value is none. */
+static bool set_global(const char *name, const char *value, struct invocation *out, struct say *error)
+{
+	if (!strcmp(name, "socket"))
+		out->socket = value;
+	else if (!strcmp(name, "batch"))
+		out->batch = value;
+	else if (!strcmp(name, "json") && out->json == JSON_FORM_NONE)
+		out->json = JSON_FORM_COMPACT;
+	else if (!strcmp(name, "pretty"))
+		out->json = JSON_FORM_PRETTY;
+	else if (!strcmp(name, "timeout") && (!value || !read_timeout(out, value)))
+		return say(error, "--timeout: \"%s\" is no number of seconds, 1 to 86400", value ? value : "");
+	out->help |= !strcmp(name, "help");
+	out->version |= !strcmp(name, "version");
+	out->dry_run |= !strcmp(name, "dry-run");
+	out->each |= !strcmp(name, "each");
+	out->no_wait = (out->no_wait || !strcmp(name, "no-wait")) && strcmp(name, "wait") != 0;
+	return true;
+}
+
+/* The n-th global option if word is it, with the value behind '=', or NULL. */
+static bool is_global(const char *word, size_t n, const char **value)
+{
+	size_t length = strlen(globals[n].name);
+
+	*value = NULL;
+	if (globals[n].letter && word[1] == globals[n].letter && !word[2])
+		return true;
+	if (word[1] != '-' || strncmp(word + 2, globals[n].name, length) != 0)
+		return false;
+	if (word[2 + length] == '=' && globals[n].has_value)
+		*value = word + 3 + length;
+	return *value || !word[2 + length];
+}
+
+/* 1: word was a global option; 0: it was not; -1: with a sentence. */
+static int take_global(struct words *w, const char *word, struct invocation *out)
+{
+	const char *value;
+
+	for (size_t i = 0; i < NUM_GLOBALS; i++) {
+		if (!is_global(word, i, &value))
+			continue;
+		if (globals[i].has_value && !value)
+			value = next_word(w);
+		if (globals[i].has_value && (!value || !*value)) {
+			say(w->error, "%s needs a value", word);
+			return -1;
+		}
+		return set_global(globals[i].name, value, out, w->error) ? 1 : -1;
+	}
+	return 0;
 }
 
 static bool take_option(struct words *w, const char *word, struct invocation *out)
 {
-	const struct command_arg *a;
-	const char *value;
+	const struct field *fields = command_fields(out->command), *f;
+	char name[128], command[64];
+	const char *equals, *value;
 
-	if (!strcmp(word, "-w"))
+	/* What tcpdump and tshark call a file to write to. */
+	if (!strcmp(word, "-w") && args_find(fields, "write"))
 		word = "--write";
-	for (a = out->command->args; a->name; a++)
-		if (!a->positional && is_option(w, word, a->name, a->type != ARG_FLAG, &value))
-			return set_param(w, out, a, value);
-	return fail(w->error, w->error_bytes, "%s%s%s has no option %s", out->command->object,
-		    out->command->verb ? " " : "", out->command->verb ? out->command->verb : "", word);
+	equals = strchr(word, '=');
+	value = equals ? equals + 1 : NULL;
+	snprintf(name, sizeof(name), "%.*s", equals ? (int)(equals - word - 2) : 100, word + 2);
+	f = word[1] == '-' ? args_find(fields, name) : NULL;
+	if (!f || !strcmp(name, "dry_run")) {
+		command_name(out->command, command, sizeof(command));
+		return say(w->error, "%s has no option %s; `hvnetctl %s --help` lists them", command, word, command);
+	}
+	if (!value && args_has_value(f))
+		value = next_word(w);
+	snprintf(name, sizeof(name), "--%.*s", equals ? (int)(equals - word - 2) : 100, word + 2);
+	if (!value && args_has_value(f))
+		return say(w->error, "%s needs a value", name);
+	if (!args_set(out->params, fields, name + 2, value, w->error)) {
+		char sentence[256];
+
+		snprintf(sentence, sizeof(sentence), "%s", w->error->text);
+		return say(w->error, "--%s", sentence);
+	}
+	return true;
 }
 
-static bool take_position(struct words *w, const char *word, struct invocation *out)
+/* A place's name without what is behind it. */
+static void place_name(const char *place, char *name, size_t bytes)
 {
-	const struct command_arg *a;
-
-	for (a = out->command->args; a->name; a++)
-		if (a->positional && !json_object_get(out->params, a->name))
-			return set_param(w, out, a, word);
-	return fail(w->error, w->error_bytes, "unexpected argument \"%s\"", word);
+	snprintf(name, bytes, "%.*s", (int)strcspn(place, ".="), place);
 }
 
-static const struct command *find_command(struct words *w, const char *object, const char *verb)
+static bool is_rest(const char *place)
 {
-	bool known = false;
-	char verbs[80] = "";
+	return strchr(place, '.') || strchr(place, '=');
+}
 
+/* MEMBER=VALUE into the object. */
+static bool set_member(struct invocation *out, const char *object, const char *word, struct say *error)
+{
+	const char *equals = strchr(word, '=');
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s.%.*s", object, equals ? (int)(equals - word) : 100, word);
+	if (!args_find(command_fields(out->command), path))
+		return say(error, "%s has no %s", object, path + strlen(object) + 1);
+	return args_set(out->params, command_fields(out->command), path, equals ? equals + 1 : NULL, error);
+}
+
+static bool add_to_list(struct invocation *out, const char *name, const char *word, struct say *error)
+{
+	json_t *list = json_object_get(out->params, name), *more = json_object();
+	bool ok = args_set(more, command_fields(out->command), name, word, error);
+
+	if (ok && list)
+		ok = !json_array_extend(list, json_object_get(more, name));
+	else if (ok)
+		ok = !json_object_set(out->params, name, json_object_get(more, name));
+	json_decref(more);
+	return ok;
+}
+
+/* The place that the next word without a dash belongs to, or NULL. */
+static const char *next_place(const struct invocation *inv)
+{
+	char name[64];
+
+	for (const char *const *p = inv->command->places; *p; p++) {
+		place_name(*p, name, sizeof(name));
+		if (is_rest(*p) || !json_object_get(inv->params, name))
+			return *p;
+	}
+	return NULL;
+}
+
+static bool take_place(struct words *w, const char *word, struct invocation *out)
+{
+	const char *place = next_place(out);
+	char name[64];
+
+	if (!place)
+		return say(w->error, "unexpected argument \"%s\"", word);
+	place_name(place, name, sizeof(name));
+	if (strchr(place, '='))
+		return set_member(out, name, word, w->error);
+	if (strchr(place, '.'))
+		return add_to_list(out, name, word, w->error);
+	return args_set(out->params, command_fields(out->command), name, word, w->error);
+}
+
+/* Which command. */
+
+static bool unknown_verb(const char *object, const char *verb, struct say *error)
+{
+	char verbs[160] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < num_commands; i++)
+		if (!strcmp(commands[i].object, object) && commands[i].verb && used < sizeof(verbs))
+			used += (size_t)snprintf(verbs + used, sizeof(verbs) - used, "%s%s", used ? ", " : "",
+						 commands[i].verb);
+	if (verb)
+		return say(error, "%s has no verb \"%s\"; it has %s", object, verb, verbs);
+	return say(error, "%s needs a verb: %s", object, verbs);
+}
+
+static bool unknown_object(const char *object, struct say *error)
+{
+	char objects[256] = "";
+	const char *last = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < num_commands && used < sizeof(objects); i++) {
+		if (strcmp(commands[i].object, last) != 0)
+			used += (size_t)snprintf(objects + used, sizeof(objects) - used, "%s%s", used ? ", " : "",
+						 commands[i].object);
+		last = commands[i].object;
+	}
+	return say(error, "unknown object \"%s\"; known are %s", object, objects);
+}
+
+/* The command, or NULL. verb NULL: one that needs none. known: the object is one. */
+static const struct command *find_command(const char *object, const char *verb, bool *known)
+{
+	*known = false;
 	for (size_t i = 0; i < num_commands; i++) {
 		const struct command *c = &commands[i];
 
 		if (strcmp(c->object, object) != 0)
 			continue;
+		*known = true;
 		if (!c->verb || (verb && !strcmp(c->verb, verb)))
 			return c;
-		known = true;
-		if (strlen(verbs) + strlen(c->verb) + 3 < sizeof(verbs))
-			strcat(strcat(verbs, *verbs ? ", " : ""), c->verb);
 	}
-	if (!known)
-		fail(w->error, w->error_bytes, "unknown object \"%s\"; known are switch, vm, adapter, port, fdb, "
-		     "capture, captures, stats and version", object);
-	else if (verb)
-		fail(w->error, w->error_bytes, "%s has no verb \"%s\"; it has %s", object, verb, verbs);
-	else
-		fail(w->error, w->error_bytes, "%s needs a verb: %s", object, verbs);
 	return NULL;
 }
 
-static bool check_complete(struct words *w, const struct invocation *out)
+static bool check_complete(const struct invocation *inv, struct say *error)
 {
-	const struct command_arg *a;
+	const struct field *f;
+	char name[64], command[64];
+	const char *const *p;
 
-	for (a = out->command->args; a->name; a++)
-		if (a->required && !json_object_get(out->params, a->name))
-			return fail(w->error, w->error_bytes, "%s %s needs %s%s", out->command->object,
-				    out->command->verb ? out->command->verb : "", a->positional ? "a " : "--", a->name);
+	command_name(inv->command, command, sizeof(command));
+	for (f = command_fields(inv->command); f->name; f++) {
+		if (!f->required || json_object_get(inv->params, f->name))
+			continue;
+		for (p = inv->command->places; *p; p++) {
+			place_name(*p, name, sizeof(name));
+			if (!strcmp(name, f->name))
+				break;
+		}
+		return say(error, "%s needs %s%s (%s)", command, *p ? "a " : "--", f->name, f->text);
+	}
 	return true;
 }
 
-bool command_parse(int argc, char *const *argv, struct invocation *out, char *error, size_t error_bytes)
+/* The state of the parser between two words. */
+struct parser {
+	struct words w;
+	const char *object;
+	bool options;			/* no "--" yet */
+	struct invocation *out;
+};
+
+static bool take_command(struct parser *p, const char *word)
 {
-	struct words w = { argc, 1, argv, error, error_bytes };
-	const char *object = NULL, *word;
-	bool bad = false, options = true;
+	bool known;
+
+	if (!p->object) {
+		p->object = word;
+		p->out->command = find_command(word, NULL, &known);
+		return known || unknown_object(word, p->w.error);
+	}
+	p->out->command = find_command(p->object, word, &known);
+	return p->out->command || unknown_verb(p->object, word, p->w.error);
+}
+
+static bool take_word(struct parser *p, const char *word)
+{
+	int global;
+
+	if (p->options && !strcmp(word, "--")) {
+		p->options = false;
+		return true;
+	}
+	/* "-" alone is a file's name. */
+	if (p->options && word[0] == '-' && word[1]) {
+		global = take_global(&p->w, word, p->out);
+		if (global)
+			return global > 0;
+		if (!p->out->command)
+			return say(p->w.error, "unknown option %s", word);
+		return take_option(&p->w, word, p->out);
+	}
+	return p->out->command ? take_place(&p->w, word, p->out) : take_command(p, word);
+}
+
+bool command_parse(int argc, char *const *argv, struct invocation *out, struct say *error)
+{
+	struct parser p = { { argc, 0, argv, error }, NULL, true, out };
+	const char *word;
 
 	*out = (struct invocation){ .params = json_object() };
-	while ((word = next_word(&w))) {
-		if (options && !strcmp(word, "--")) {
-			options = false;
-		} else if (options && word[0] == '-' && take_global(&w, word, out, &bad)) {
-			if (bad)
-				return false;
-			if (out->help || out->version)
-				return true;
-		} else if (options && word[0] == '-' && out->command) {
-			if (!take_option(&w, word, out))
-				return false;
-		} else if (options && word[0] == '-') {
-			return fail(error, error_bytes, "unknown option %s", word);
-		} else if (!out->command) {
-			/* An object that is a command by itself needs no verb. */
-			const char *verb = object ? word : NULL;
-
-			if (!object)
-				object = word;
-			for (size_t i = 0; i < num_commands && !verb; i++)
-				if (!commands[i].verb && !strcmp(commands[i].object, object))
-					out->command = &commands[i];
-			if (verb && !(out->command = find_command(&w, object, verb)))
-				return false;
-		} else if (!take_position(&w, word, out)) {
+	while ((word = next_word(&p.w)))
+		if (!take_word(&p, word))
 			return false;
+	if (out->help || out->version)
+		return true;
+	if (out->batch)
+		return !p.object || say(error, "--batch takes its commands from the file, and none beside it");
+	if (!p.object)
+		return say(error, "say what to do, for instance: hvnetctl switch show");
+	if (!out->command)
+		return unknown_verb(p.object, NULL, error);
+	return check_complete(out, error);
+}
+
+/* Completion. */
+
+/* The field of an option that has its value still to come. */
+static const struct field *waiting_option(const struct invocation *inv, const char *word)
+{
+	const struct field *f;
+
+	if (!inv->command || strncmp(word, "--", 2) != 0 || strchr(word, '='))
+		return NULL;
+	f = args_find(command_fields(inv->command), word + 2);
+	return f && args_has_value(f) ? f : NULL;
+}
+
+void command_at_end(int argc, char *const *argv, struct completion *out)
+{
+	char text[256];
+	struct say error = { text, sizeof(text) };
+	struct invocation inv = { .params = json_object() };
+	struct parser p = { { argc, 0, argv, &error }, NULL, true, &inv };
+	const char *word, *place;
+	char name[64];
+
+	*out = (struct completion){ 0 };
+	while ((word = next_word(&p.w))) {
+		out->field = p.w.at == argc ? waiting_option(&inv, word) : NULL;
+		if (out->field)
+			break;
+		/* What is wrong so far may be put right later: the words behind it still mean something. */
+		(void)take_word(&p, word);
+	}
+	out->command = inv.command;
+	out->object = p.object;
+	if (inv.command && !out->field) {
+		out->option = p.options;
+		place = next_place(&inv);
+		if (place) {
+			place_name(place, name, sizeof(name));
+			out->field = args_find(command_fields(inv.command), name);
+			out->member = strchr(place, '=') != NULL;
 		}
 	}
-	if (!object)
-		return fail(error, error_bytes, "say what to do, for instance: hvnetctl switch show");
-	if (!out->command) {
-		find_command(&w, object, NULL);
-		return false;
-	}
-	return check_complete(&w, out);
+	json_decref(inv.params);
 }
