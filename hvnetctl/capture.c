@@ -147,7 +147,7 @@ static json_t *make_request(const json_t *params)
 
 	copy_param(request, "switch", params, "switch");
 	copy_param(request, "port", params, "port");
-	copy_param(request, "points", params, "points");
+	copy_param(request, "points", params, "point");
 	copy_param(request, "direction", params, "direction");
 	copy_param(request, "vlan", params, "vlan");
 	copy_param(request, "snaplen", params, "snap");

@@ -13,7 +13,7 @@
 struct hvnet_client;
 
 /*
- * params, all optional: port, switch, points, direction, vlan, snap, count, buffer (as capture.start's); filter (an expression of
+ * params, all optional: port, switch, point, direction, vlan, snap, count, buffer (as capture.start's); filter (an expression of
  * pcap-filter(7)), write (path, or "-"; without it, lines), seconds, ring_files, ring_size (bytes). Borrowed. The program's exit status:
  * 0 also when the reader of a pipe has gone; 1 with a sentence on standard error; 2 for options that do not fit together.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a capture goes: a file, standard output, or a ring of files of which the last few are kept. Each file of a ring is whole by itself: it
- * begins with the section and the interfaces that were announced so far.
+ * Where a capture goes: a file, standard output, or a ring of files of which the last few are kept. Each file of a ring is whole by
+ * itself: it begins with the section and the interfaces that were announced so far.
  *
  * Writes block (that is what the capture's own buffer is for), and end early when a signal comes that is not restarted.
  */

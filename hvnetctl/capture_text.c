@@ -231,7 +231,7 @@ static void print_type(FILE *to, uint16_t type, struct rd r)
 static void print_frame(FILE *to, struct rd r)
 {
 	uint8_t macs[12];
-	uint16_t type, tci;
+	uint16_t type, tag;
 
 	if (!rd_copy(&r, macs, sizeof(macs))) {
 		fputs(" cut off", to);
@@ -242,13 +242,13 @@ static void print_frame(FILE *to, struct rd r)
 	fputs(" > ", to);
 	print_mac(to, macs);
 	for (unsigned tags = 0; take16(&r, &type); tags++) {
-		if ((type != TYPE_VLAN && type != TYPE_QINQ) || tags == TAGS_MAX || !take16(&r, &tci)) {
+		if ((type != TYPE_VLAN && type != TYPE_QINQ) || tags == TAGS_MAX || !take16(&r, &tag)) {
 			print_type(to, type, r);
 			return;
 		}
-		fprintf(to, " vlan %u", tci & 0xfff);
-		if (tci >> 13)
-			fprintf(to, " priority %u", tci >> 13);
+		fprintf(to, " vlan %u", tag & 0xfffu);
+		if (tag >> 13)
+			fprintf(to, " priority %u", (unsigned)tag >> 13);
 	}
 }
 

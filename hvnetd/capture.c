@@ -255,8 +255,9 @@ static uint32_t ring_bytes(const struct rpc_call *call)
 	return bytes;
 }
 
-static int start(struct rpc_call *call, struct capture *c, struct vswitch_capture_config *config)
+static int start(struct rpc_call *call, struct capture *c, const struct vswitch_capture_config *wanted)
 {
+	struct vswitch_capture_config config = *wanted;
 	const char *filter = rpc_string(call, "filter");
 	struct bpf_program program = { 0 };
 	int ret;
@@ -267,12 +268,12 @@ static int start(struct rpc_call *call, struct capture *c, struct vswitch_captur
 			return rpc_fail(&call->err, RPC_INVALID_PARAMS, "filter", "\"filter\" must be a BPF program of 1 to %d "
 					"instructions as tcpdump -ddd prints it, with commas for newlines",
 					VSWITCH_CAPTURE_FILTER_MAX);
-		config->filter = &program;
+		config.filter = &program;
 	}
-	config->ring = c->ring;
-	config->wake = wake;
-	config->cookie = c;
-	ret = vswitch_capture_start(c->sw, config, &c->capture);
+	config.ring = c->ring;
+	config.wake = wake;
+	config.cookie = c;
+	ret = vswitch_capture_start(c->sw, &config, &c->capture);
 	free(program.bf_insns);
 	if (ret == -EINVAL)
 		return rpc_fail(&call->err, RPC_INVALID_PARAMS, filter ? "filter" : "points",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Captures of the real daemon by the real hvnetctl, with two stations on stream ports, and read by our tests' own reader, by capinfos and by
- * tshark: who is right about pcapng is not for us to say.
+ * Captures of the real daemon by the real hvnetctl, with two stations on stream ports, and read by our tests' own reader, by
+ * capinfos and by tshark: who is right about pcapng is not for us to say.
  */
 #include "hvnetd/test_daemon.h"
 
@@ -259,7 +259,7 @@ static void into_a_file(void)
 	int i;
 
 	begin();
-	pid = run_capture("--points ingress,accepted,egress,dropped -w \"$D/file\"");
+	pid = run_capture("--point ingress,accepted,egress,dropped -w \"$D/file\"");
 	CU_ASSERT_TRUE(await(NULL, 1));
 	send_some();
 	CU_ASSERT_TRUE(await("frames", 11));	/* 4 in, 3 accepted, 3 out, 1 dropped */
@@ -311,7 +311,7 @@ static void one_port_one_filter(void)
 	pid_t pid;
 
 	begin();
-	pid = run_capture("b --points ingress,egress --direction out --filter 'udp port 1002 or udp port 1004' --snap 60 -w \"$D/file\"");
+	pid = run_capture("b --point ingress,egress --direction out --filter 'udp port 1002 or udp port 1004' --snap 60 -w \"$D/file\"");
 	CU_ASSERT_TRUE(await(NULL, 1));
 	send_some();
 	CU_ASSERT_TRUE(await("seen", 2));
@@ -374,7 +374,7 @@ static void lines_for_people(void)
 	pid_t pid;
 
 	begin();
-	pid = run_capture("a --points ingress,dropped --count 4 >\"$D/file\"");
+	pid = run_capture("a --point ingress,dropped --count 4 >\"$D/file\"");
 	CU_ASSERT_TRUE(await(NULL, 1));
 	send_some();
 	CU_ASSERT_EQUAL(wait_exit(pid), 0);
@@ -524,7 +524,7 @@ static void refusals(void)
 		{ "c", "no switch has a port c", 1 },
 		{ "--switch c", "no switch \"c\"", 1 },
 		{ "c --switch lab", "switch \"lab\" has no port c", 1 },
-		{ "--points ingres", "has no \"ingres\"", 1 },
+		{ "--point ingres", "has no \"ingres\"", 1 },
 		{ "--direction up", "it may be in, out or both", 2 },
 		{ "--filter 'udp prot 5'", "--filter: ", 2 },
 		{ "--filter 'ip6 protochain 17'", "could loop", 1 },
@@ -532,7 +532,7 @@ static void refusals(void)
 		{ "--ring-files 3 --ring-size 5000", "needs --write FILE", 2 },
 		{ "-w \"$D/nowhere/file\"", "cannot write to", 1 },
 		{ "-w /dev/full --seconds 1", "No space left", 1 },
-		{ "--seconds 1 >/dev/full --points ingress", "", 0 },
+		{ "--seconds 1 >/dev/full --point ingress", "", 0 },
 	};
 	static const struct { const char *params; int code; } raw[] = {
 		{ "{\"filter\":\"0\"}", RPC_INVALID_PARAMS }, { "{\"filter\":\"1,6 0 0\"}", RPC_INVALID_PARAMS },

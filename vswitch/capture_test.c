@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "vswitch/test_extension.h"
 #include "vswitch/test_nic.h"
@@ -730,6 +732,57 @@ static void round_and_round(void)
 	end();
 }
 
+static void *read_all(void *opaque)
+{
+	struct tap *t = opaque;
+	bool ended;
+
+	do {
+		ended = atomic_load(&t->ring->ended);
+		tap_drain(t);
+		sched_yield();
+	} while (!ended);
+	return NULL;
+}
+
+/* As it is in truth: the reader runs by itself (ThreadSanitizer watches the order of memory). */
+static void reader_of_its_own(void)
+{
+	struct vswitch_capture_config c = all();
+	struct vswitch_capture_stats st;
+	uint32_t last = 0, n = 0;
+	pthread_t thread;
+	struct tap t;
+
+	begin();
+	c.points = VSWITCH_CAPTURE_INGRESS;
+	tap_start(&t, &c);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, read_all, &t), 0);
+	for (; n < 10000; n++) {
+		make(1, 2, 60 + n % 1455);
+		put_be32(frame->f.head + 14, n + 1);
+		test_send(&nics[A], frame);
+		test_nic_clear(&nics[B]);
+	}
+	vswitch_capture_end(t.capture);
+	pthread_join(thread, NULL);
+	vswitch_capture_stats(t.capture, &st);
+	vswitch_capture_stop(t.capture);
+	shown = test_read_file(t.file, t.used);
+	CU_ASSERT_EQUAL(shown->num_packets, st.captured);
+	CU_ASSERT_EQUAL(st.captured + st.dropped, n);
+	for (unsigned i = 0; i < shown->num_packets; i++) {
+		uint32_t number = get_be32(shown->packets[i].data + 14);
+
+		CU_ASSERT_EQUAL(number, last + 1 + shown->packets[i].dropped);
+		CU_ASSERT_EQUAL(shown->packets[i].len, 60 + (number - 1) % 1455);
+		last = number;
+	}
+	free(t.ring);
+	tap_free(&t);
+	end();
+}
+
 /* Lies in the reader's field cost frames, and nothing is written outside of the ring (a sanitizer would say). */
 static void lying_reader(void)
 {
@@ -933,6 +986,7 @@ static const struct hv_test tests[] = {
 	{ "what finds no room is counted and said", full_ring },
 	{ "a port that comes when the ring is full is announced later", late_announcement },
 	{ "blocks are whole and in order, round and round", round_and_round },
+	{ "a reader in another thread", reader_of_its_own },
 	{ "a reader that lies hurts nobody", lying_reader },
 	{ "two captures at once", two_at_once },
 	{ "it ends after so many frames, in the middle of a batch", so_many_frames },

@@ -6,6 +6,7 @@
 #ifndef HVNET_VSWITCH_TEST_PCAPNG_H
 #define HVNET_VSWITCH_TEST_PCAPNG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
