@@ -94,7 +94,8 @@ struct vswitch_frame {
 	uint16_t vlan;			/* the switch's: the VLAN that it is in, 0: none, set at ingress */
 	uint8_t member;			/* of an external NIC that is a team: 1 … 32, at input the member that it came from,
 					   at deliver() the one to leave by; 0: none, or the team chooses */
-	uint8_t preserve;		/* enum vswitch_preserve; 0 but on the way to a destination that a forwarder chose */
+	uint8_t preserve;		/* the switch's: enum vswitch_preserve, on the way to a destination that a forwarding
+					   extension chose; says nothing on a switch without one */
 	const struct iovec *segs;	/* borrowed for the call */
 	struct vswitch_offload offload;
 	uint8_t head[VSWITCH_HEAD_BYTES];
