@@ -204,12 +204,17 @@ void adapter_leave_port(struct adapter *a)
 {
 	if (!a->port)
 		return;
-	event_nic(a->o.d, a->sw->o.key, a->port, "deleted");
+	if (!strcmp(adapter_nic_state(a), "connected"))
+		event_nic(a->o.d, a->sw->o.key, a->port, "disconnected");
+	if (strcmp(adapter_nic_state(a), "none") != 0)
+		event_nic(a->o.d, a->sw->o.key, a->port, "deleted");
+	a->nic_state = "none";
 	if (set_port(a, NULL))
 		hv_log(HV_LOG_ERROR, "%s: stays on its port", a->o.key);
 	if (a->fixed) {
 		a->fixed->user = NULL;
 	} else {
+		event_port(a->o.d, a->sw->o.key, a->port, "teardown");
 		event_port(a->o.d, a->sw->o.key, a->port, "deleted");
 		vswitch_port_destroy(a->port);
 	}
@@ -270,7 +275,8 @@ static int take_port(struct adapter *a, struct rpc_error *err)
 		a->sw = NULL;
 		return -1;
 	}
-	event_port(a->o.d, a->sw->o.key, a->port, "created");
+	if (!a->fixed)
+		event_port(a->o.d, a->sw->o.key, a->port, "created");
 	ret = set_port(a, a->port);
 	if (ret) {
 		rpc_fail(err, ret == -EADDRINUSE ? RPC_IN_USE : RPC_FAILED, "switch", "adapter %s cannot be on switch \"%s\": %s",
@@ -281,7 +287,10 @@ static int take_port(struct adapter *a, struct rpc_error *err)
 		return -1;
 	}
 	set_link(a);
-	event_nic(a->o.d, a->sw->o.key, a->port, adapter_nic_state(a));
+	a->nic_state = adapter_nic_state(a);
+	event_nic(a->o.d, a->sw->o.key, a->port, "created");
+	if (strcmp(a->nic_state, "created") != 0)
+		event_nic(a->o.d, a->sw->o.key, a->port, a->nic_state);
 	hv_log(HV_LOG_INFO, "%s: on switch \"%s\", port %" PRIu32, a->o.key, a->sw->o.key, vswitch_port_id(a->port));
 	return 0;
 }
@@ -324,7 +333,7 @@ void adapter_look_soon(struct adapter *a)
 		hv_log(HV_LOG_ERROR, "%s: out of memory, its port may be out of date", a->o.key);
 }
 
-static void chip_changed(void *cookie)
+static void device_changed(void *cookie)
 {
 	adapter_look_soon(cookie);
 }
@@ -355,7 +364,7 @@ void adapter_init(struct object *o)
 static int make_synthetic(struct adapter *a)
 {
 	struct netvsp_desc desc = {
-		.name = a->o.key, .max_mtu = (uint32_t)json_integer_value(json_object_get(a->settings, "mtu")),
+		.name = a->o.key, .vm_name = a->vm->o.key, .vm_id = a->vm->o.key, .changed = device_changed, .cookie = a, .max_mtu = (uint32_t)json_integer_value(json_object_get(a->settings, "mtu")),
 	};
 	int ret;
 
@@ -370,7 +379,9 @@ static int make_synthetic(struct adapter *a)
 /* Names have no colon, so no VM's socket has such a name. */
 static int make_emulated(struct adapter *a)
 {
-	struct e1000_desc desc = { .name = a->o.key };
+	struct e1000_desc desc = {
+		.name = a->o.key, .vm_name = a->vm->o.key, .vm_id = a->vm->o.key, .changed = device_changed, .cookie = a,
+	};
 	const char *model = object_string(&a->o, "model");
 	int ret;
 
@@ -388,7 +399,7 @@ static int make_emulated(struct adapter *a)
 	if (ret)
 		a->chip = NULL;
 	else
-		vfu_dev_watch(e1000_function(a->chip), chip_changed, a);
+		vfu_dev_watch(e1000_function(a->chip), device_changed, a);
 	return ret;
 }
 

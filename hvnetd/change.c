@@ -461,15 +461,19 @@ static void step_calls(struct change *c)
 	}
 }
 
+/* What is to be deleted first: "in use by" says more than "is not there". */
 static void step_checks(struct change *c)
 {
+	const size_t n = c->num_touched;
 	struct object *o;
 
-	if (c->at == c->num_touched) {
+	if (c->at == 2 * n) {
 		end_checks(c);
 		return;
 	}
-	o = c->touched[c->at++].o;
+	o = c->touched[c->at % n].o;
+	if ((c->at++ < n) != !o->config)
+		return;
 	if (!same(o->config, o->real) && object_classes[o->kind].check(o, &c->err))
 		fail(c);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The daemon as a process, driven over its control socket by good and bad clients. */
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -474,6 +475,23 @@ static void half_close(void)
 	remove_dir();
 }
 
+/* A stranger, one whose first group is the group, one who has it among others. 0: as it should be. */
+static int try_as(int who)
+{
+	const struct group *group = getgrnam("users");
+	struct hvnet_client *mine;
+	gid_t gid = group ? group->gr_gid : 0;
+	int code;
+
+	if (!group || setgroups(who == 2 ? 1 : 0, &gid) || setgid(who == 1 ? gid : 65534) || setuid(65534) ||
+	    hvnet_connect(control, &mine, &err))
+		return 1;
+	code = code_of(mine, "vm.add", who == 1 ? "{\"name\":\"a\",\"vcpus\":1}" : "{\"name\":\"b\",\"vcpus\":1}");
+	if (who)
+		return code ? 2 : 0;
+	return strstr(err.message, "no hvnetd") || code == RPC_DENIED || strstr(err.message, "broke off") ? 0 : 3;
+}
+
 /* Another user: only root can try that. */
 static void other_users(void)
 {
@@ -499,6 +517,19 @@ static void other_users(void)
 	}
 	CU_ASSERT_EQUAL(wait_exit(status), 0);
 	CU_ASSERT_EQUAL(count(c, "vm.list", "vms"), 0);
+	hvnet_disconnect(c);
+	stop(pid);
+
+	/* Unless told so, others may not even look; the group's members may do all, whichever of their groups it is. */
+	pid = SPAWN("--no-default-switch", "--switch=lab=private", "--group=users");
+	c = connect_to(pid);
+	for (int i = 0; i < 3; i++) {
+		status = fork();
+		if (!status)
+			_exit(try_as(i));
+		CU_ASSERT_EQUAL(wait_exit(status), 0);
+	}
+	CU_ASSERT_EQUAL(count(c, "vm.list", "vms"), 2);
 	hvnet_disconnect(c);
 	stop(pid);
 

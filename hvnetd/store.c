@@ -214,6 +214,9 @@ int store_open(struct hvnetd *d, const char *dir, struct rpc_error *err)
 		store_free(s);
 		return -1;
 	}
+	/* What a killed one was about to write. */
+	unlinkat(s->lock, STORE_FILE ".new", 0);
+	unlinkat(s->lock, STORE_FILE ".1.tmp", 0);
 	d->store = s;
 	return 0;
 }
@@ -247,8 +250,8 @@ int store_load(struct hvnetd *d, json_t **document, struct rpc_error *err)
 				hv_log(HV_LOG_WARNING, "store: the last good configuration is used: %s", path);
 			return 0;
 		}
-		if (err->code == RPC_NOT_FOUND || err->code == RPC_NO_RESOURCES)
-			return -1;	/* it may be good, but cannot be read now */
+		if (err->code == RPC_NOT_FOUND || err->code == RPC_NO_RESOURCES || !strcmp(err->what, "version"))
+			return -1;	/* it may be good, but cannot be read now, or not by us */
 		hv_log(HV_LOG_ERROR, "store: %s", err->message);
 		damaged = true;
 		put_aside(path);

@@ -296,7 +296,10 @@ static int keep_previous(int dir, const char *name, const char *previous)
 	unlinkat(dir, temporary, 0);
 	if (linkat(dir, name, dir, temporary, 0))
 		return errno == ENOENT ? 0 : -errno;
-	return renameat(dir, temporary, dir, previous) ? -errno : 0;
+	if (renameat(dir, temporary, dir, previous))
+		return -errno;
+	unlinkat(dir, temporary, 0);	/* rename(2) leaves both if they are one file, as after an end in the middle of this */
+	return 0;
 }
 
 int store_write(const char *path, const char *name, const char *previous, const json_t *document)

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes to the real daemon: transactions, dry runs, refusals with their data, events, and what the profile shows. */
+#include "hvnetd/test_api.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static struct hvnet_client *c;
+static pid_t host;
+
+static void begin(void)
+{
+	make_dir();
+	host = start(&c);
+}
+
+static void end(void)
+{
+	hvnet_disconnect(c);
+	stop(host);
+	remove_dir();
+}
+
+static char *config_text(void)
+{
+	json_t *result = checked(c, "config.show", NULL);
+	char *text = json_dumps(json_object_get(result, "config"), JSON_SORT_KEYS);
+
+	json_decref(result);
+	return text;
+}
+
+#define CALL(method, params) "{\"method\":\"" method "\",\"params\":" params "}"
+
+/* The last call of each cannot be: nothing of the others is left, neither configured nor made. */
+static void all_or_nothing(void)
+{
+	static const struct {
+		const char *last;
+		int code;
+	} rows[] = {
+		{ CALL("adapter.add", "{\"vm\":\"nobody\"}"), RPC_NOT_FOUND },			/* the call */
+		{ CALL("switch.destroy", "{}"), RPC_NO_METHOD },
+		{ CALL("vm.list", "{}"), RPC_INVALID_PARAMS },
+		{ CALL("vm.add", "{\"name\":\"a\"}"), RPC_INVALID_PARAMS },
+		{ CALL("vm.add", "{\"name\":\"c\",\"vcpus\":1,\"dry_run\":true}"), RPC_INVALID_PARAMS },
+		{ CALL("transaction", "{\"calls\":[]}"), RPC_INVALID_PARAMS },
+		{ CALL("adapter.set", "{\"adapter\":\"a/nic0\",\"mac\":\"02:00:00:00:00:0b\"}"), RPC_IN_USE },	/* the checks */
+		{ CALL("switch.delete", "{\"switch\":\"lab\"}"), RPC_IN_USE },
+		{ CALL("vm.add", "{\"name\":\"b\",\"vcpus\":1}"), RPC_FAILED },			/* the making: the path is taken */
+		{ CALL("uplink.bind", "{\"switch\":\"new\",\"kind\":\"stream\",\"path\":\"/nonexistent/s\"}"), RPC_FAILED },
+	};
+	char params[2048], *before, *after;
+
+	begin();
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"old\",\"friendly\":\"before\"}");
+	CU_ASSERT_EQUAL(mkdir(in_dir("vm-b"), 0700), 0);
+	before = config_text();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(params, sizeof(params), "{\"calls\":[%s,%s,%s,%s,%s,%s]}",
+			 CALL("switch.create", "{\"name\":\"new\",\"max_macs\":100}"),
+			 CALL("port.create", "{\"switch\":\"new\",\"name\":\"p\"}"),
+			 CALL("port.set", "{\"port\":\"lab/old\",\"friendly\":\"after\"}"),
+			 CALL("vm.add", "{\"name\":\"a\",\"vcpus\":2}"),
+			 CALL("adapter.add", "{\"vm\":\"a\",\"switch\":\"new\",\"kind\":\"emulated\"}") ","
+			 CALL("adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\",\"mac\":\"02:00:00:00:00:0b\",\"name\":\"two\"}"),
+			 rows[i].last);
+		GIVES(c, rows[i].code, "transaction", params);
+		after = config_text();
+		CU_ASSERT_STRING_EQUAL(after, before);
+		free(after);
+		CU_ASSERT_FALSE(exists("vm-a") || exists("vm-a:nic0"));
+		CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab/old\"}", "friendly"), "before");
+		CU_ASSERT_EQUAL(count(c, "switch.list", "switches"), 1);
+	}
+	CU_ASSERT_EQUAL(rmdir(in_dir("vm-b")), 0);
+	/* The same without the last one. */
+	*strrchr(params, ',') = '\0';	/* inside of the last call … */
+	*strstr(params, ",{\"method\":\"uplink.bind\"") = '\0';
+	strcat(params, "]}");
+	GIVES(c, 0, "transaction", params);
+	CU_ASSERT_TRUE(exists("vm-a") && exists("vm-a:nic0"));
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab/old\"}", "friendly"), "after");
+	free(before);
+	GIVES(c, 0, "vm.del", "{\"vm\":\"a\"}");
+	CU_ASSERT_FALSE(exists("vm-a") || exists("vm-a:nic0"));
+	end();
+}
+
+static void dry_run(void)
+{
+	char *before, *after;
+
+	begin();
+	before = config_text();
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1,\"dry_run\":true}");
+	GIVES(c, 0, "switch.delete", "{\"switch\":\"lab\",\"dry_run\":true}");
+	GIVES(c, 0, "transaction", "{\"dry_run\":true,\"calls\":[" CALL("vm.add", "{\"name\":\"a\",\"vcpus\":1}") ","
+	      CALL("adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\"}") "]}");
+	GIVES(c, RPC_NOT_FOUND, "transaction", "{\"dry_run\":true,\"calls\":[" CALL("vm.add", "{\"name\":\"a\",\"vcpus\":1}") ","
+	      CALL("adapter.add", "{\"vm\":\"b\",\"switch\":\"lab\"}") "]}");
+	CU_ASSERT_FALSE(exists("vm-a"));
+	after = config_text();
+	CU_ASSERT_STRING_EQUAL(after, before);
+	free(before);
+	free(after);
+	end();
+}
+
+/* Thousands of calls at once; others are answered while they are made. */
+static void large(void)
+{
+	enum { PORTS = 1500 };
+	json_t *calls = json_array(), *result;
+	struct hvnet_client *other;
+	char line[256];
+	pid_t child;
+
+	begin();
+	for (int i = 0; i < PORTS; i++)
+		json_array_append_new(calls, json_pack("{s:s, s:{s:s, s:o}}", "method", "port.create", "params", "switch", "lab",
+						       "name", json_sprintf("p%d", i)));
+	child = fork();
+	if (!child) {
+		other = connect_soon();
+		for (int i = 0; i < 200; i++)
+			if (count(other, "vm.list", "vms") != 0)
+				_exit(1);
+		_exit(0);
+	}
+	result = checked(c, "transaction", json_pack("{s:o}", "calls", calls));
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(result, "results")), PORTS);
+	json_decref(result);
+	CU_ASSERT_EQUAL(wait_exit(child), 0);
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.list", "{\"limit\":7,\"offset\":1490}", "total"), "1500");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.list", "{\"limit\":7,\"offset\":1490}", "next_offset"), "1497");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.list", "{\"limit\":7,\"offset\":1497}", "ports[2].name"), "p1499");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.list", "{\"limit\":7,\"offset\":1497}", "next_offset"), "");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.list", "{}", "next_offset"), "100");
+	snprintf(line, sizeof(line), "{\"switch\":\"lab\",\"force\":true}");
+	GIVES(c, 0, "switch.delete", line);
+	CU_ASSERT_EQUAL(count(c, "port.list", "ports"), 0);
+	end();
+}
+
+/* Refusals, with the members of their data. */
+static void refusals(void)
+{
+	static const struct {
+		const char *method, *params, *part;
+	} rows[] = {
+		{ "switch.delete", "{\"switch\":\"lab\"}", "\"by\":\"adapter a/nic0\"" },
+		{ "adapter.add", "{\"vm\":\"a\",\"mac\":\"02:00:00:00:00:01\"}", "\"by\":\"adapter a/nic0\"" },
+		{ "hostnic.add", "{\"switch\":\"closed\"}", "\"state\":\"private\"" },
+		{ "vlan.set", "{\"port\":\"a/nic0\",\"mode\":\"access\",\"id\":5,\"primary\":6}", "\"other\":\"mode access\"" },
+		{ "switch.get", "{\"switch\":\"same\"}", "-32010" },
+		{ "port.get", "{\"port\":\"a/nic0\"}", "\"state\":\"no port\"" },
+		{ "port.connect", "{\"port\":\"lab/p\",\"adapter\":\"a/nic0\"}", "\"by\":\"switch lab\"" },
+		{ "port.disconnect", "{\"port\":\"lab/p\"}", "\"state\":\"disconnected\"" },
+		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"dhcp_guard\":true,\"bandwidth\":{\"limit_bps\":1}}}", "\"what\":\"bandwidth\"" },
+		{ "acl.del", "{\"port\":\"lab/p\",\"id\":99}", "-32009" },
+		{ "job.get", "{\"job\":\"job-1\"}", "-32009" },
+		{ "uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"lo\"]}", "-32602" },
+	};
+	char line[512], *reply;
+
+	begin();
+	GIVES(c, 0, "switch.create", "{\"name\":\"closed\",\"type\":\"private\",\"friendly\":\"same\"}");
+	GIVES(c, 0, "switch.create", "{\"name\":\"open\",\"friendly\":\"same\"}");
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\"}");
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\",\"mac\":\"02-00-00-00-00-01\"}");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", rows[i].method,
+			 rows[i].params);
+		reply = hvnet_raw_call(c, line, strlen(line), &err);
+		if (!reply || !strstr(reply, "\"error\"") || !strstr(reply, rows[i].part)) {
+			printf("%s %s: %s\n", rows[i].method, rows[i].params, reply ? reply : err.message);
+			CU_FAIL("refused otherwise, or not");
+		}
+		free(reply);
+	}
+	/* A policy that was refused has left nothing, also of the kinds that were good. */
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.dhcp_guard"), "false");
+	end();
+}
+
+static void policies(void)
+{
+	begin();
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\",\"policy\":{\"dhcp_guard\":true}}");
+	GIVES(c, 0, "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"router_guard\":true,\"storm_limit\":100,\"monitor\":"
+	      "{\"mode\":\"source\",\"session\":3},\"address_guard\":[\"192.0.2.1\",\"2001:db8::1\"],\"bpdu_guard\":\"block\"}}");
+	GIVES(c, 0, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":1,\"allowed\":\"1-10,20\",\"pruned\":\"5\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.dhcp_guard"), "true");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.monitor.session"), "3");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.vlan.allowed"), "1-10,20");
+	GIVES(c, RPC_INVALID_PARAMS, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":5,\"allowed\":\"1-10\",\"pruned\":\"5\"}");
+	GIVES(c, RPC_INVALID_PARAMS, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"access\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.vlan.native"), "1");
+	GIVES(c, 0, "policy.clear", "{\"port\":\"lab/p\",\"kinds\":[\"dhcp_guard\",\"vlan\"]}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.dhcp_guard"), "false");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.router_guard"), "true");
+
+	GIVES(c, 0, "acl.add", "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"in\",\"remote\":\"10.0.0.0/8\"}");
+	GIVES(c, 0, "acl.add", "{\"port\":\"lab/p\",\"action\":\"allow\",\"direction\":\"out\",\"remote\":\"192.0.2.0/24\",\"protocol\":"
+	      "\"tcp\",\"remote_port\":\"80-81\",\"weight\":9,\"stateful\":true}");
+	GIVES(c, 0, "acl.add", "{\"port\":\"lab/p\",\"action\":\"meter\",\"direction\":\"in\",\"remote\":\"0.0.0.0/0\"}");
+	GIVES(c, RPC_INVALID_PARAMS, "acl.add", "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"out\",\"weight\":1,\"stateful\":true}");
+	GIVES(c, RPC_INCOMPATIBLE, "acl.add", "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"in\",\"remote\":\"10.0.0.0/8\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "acl.list", "{\"port\":\"lab/p\"}", "total"), "3");
+	CU_ASSERT_STRING_EQUAL(answer(c, "acl.meter", "{\"port\":\"lab/p\"}", "meters[0].bytes"), "0");
+	GIVES(c, 0, "acl.del", "{\"port\":\"lab/p\",\"id\":1}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "acl.list", "{\"port\":\"lab/p\"}", "entries[0].id"), "2");
+	GIVES(c, 0, "acl.del", "{\"port\":\"lab/p\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "acl.list", "{\"port\":\"lab/p\"}", "total"), "0");
+
+	GIVES(c, 0, "fdb.add", "{\"port\":\"lab/p\",\"mac\":\"02:00:00:00:00:77\",\"vlan\":4}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\"}", "entries[0].kind"), "mgmt");
+	GIVES(c, RPC_NOT_FOUND, "fdb.del", "{\"port\":\"lab/p\",\"mac\":\"02:00:00:00:00:77\"}");
+	GIVES(c, 0, "fdb.del", "{\"port\":\"lab/p\",\"mac\":\"02:00:00:00:00:77\",\"vlan\":4}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\"}", "total"), "0");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.validate", "{\"switch\":\"lab\",\"policy\":{\"isolated\":true}}", ""), "");
+	GIVES(c, RPC_INVALID_PARAMS, "port.validate", "{\"switch\":\"lab\",\"policy\":{\"vlan\":{\"mode\":\"isolated\",\"primary\":5}}}");
+	CU_ASSERT_EQUAL(count(c, "port.list", "ports"), 1);
+	end();
+}
+
+/* ---- events ---- */
+
+static int subscribe(const char *kinds)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[256];
+
+	strcpy(addr.sun_path, control);
+	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"event.subscribe\",\"params\":%s}\n", kinds);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	    send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		abort();
+	return fd;
+}
+
+/* The next line, or NULL. */
+static json_t *next_line(int fd)
+{
+	static char text[65536];
+	size_t n = 0;
+
+	while (n < sizeof(text) - 1 && recv(fd, text + n, 1, 0) == 1 && text[n] != '\n')
+		n++;
+	text[n] = '\0';
+	return json_loads(text, 0, NULL);
+}
+
+/* The next event, which is as the table says; its name is the answer. */
+static const char *next_event(int fd, json_t **params)
+{
+	static char name[64];
+	json_t *line = next_line(fd);
+	struct rpc_error why = { 0 };
+
+	snprintf(name, sizeof(name), "%s", json_is_string(json_object_get(line, "method")) ?
+		 json_string_value(json_object_get(line, "method")) : "");
+	*params = json_incref(json_object_get(line, "params"));
+	for (const struct api_event *e = api_events; e->name; e++)
+		if (!strcmp(e->name, name) && field_check(e->fields, *params, "", &why)) {
+			printf("%s: %s\n", name, why.message);
+			CU_FAIL("not as the table says");
+		}
+	json_decref(line);
+	return name;
+}
+
+static void events(void)
+{
+	json_t *reply, *params;
+	int fd;
+
+	begin();
+	fd = subscribe("{\"kinds\":[\"object.*\",\"policy.changed\",\"port.state\"]}");
+	reply = next_line(fd);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(json_object_get(reply, "result"), "kinds")), 3);
+	json_decref(reply);
+	GIVES(c, 0, "switch.create", "{\"name\":\"x\"}");
+	GIVES(c, RPC_IN_USE, "switch.create", "{\"name\":\"x\"}");	/* says nothing */
+	GIVES(c, 0, "port.create", "{\"switch\":\"x\",\"name\":\"p\",\"dry_run\":true}");	/* neither */
+	GIVES(c, 0, "port.create", "{\"switch\":\"x\",\"name\":\"p\"}");
+	GIVES(c, 0, "policy.set", "{\"port\":\"x/p\",\"policy\":{\"isolated\":true}}");
+	GIVES(c, 0, "switch.delete", "{\"switch\":\"x\",\"force\":true}");
+	static const char *const names[] = { "object.changed", "port.state", "object.changed", "object.changed", "policy.changed",
+					     "port.state", "object.changed", "object.changed" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = next_event(fd, &params);
+
+		CU_ASSERT_STRING_EQUAL(name, names[i]);
+		CU_ASSERT_EQUAL(json_integer_value(json_object_get(params, "seq")), (json_int_t)i);
+		json_decref(params);
+	}
+	close(fd);
+	GIVES(c, RPC_INVALID_PARAMS, "event.subscribe", "{\"kinds\":[\"weather\"]}");
+	end();
+}
+
+/* One that does not read is told how many it lost, and the daemon keeps nothing for it beyond a bound. */
+static void slow_subscriber(void)
+{
+	enum { CHANGES = 6000 };
+	json_int_t seen = 0, lost = 0, next = 0;
+	json_t *params;
+	int fd;
+
+	begin();
+	fd = subscribe("{\"kinds\":[\"object.changed\"]}");
+	json_decref(next_line(fd));
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\"}");
+	for (int i = 1; i < CHANGES; i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "{\"port\":\"lab/p\",\"friendly\":\"%d\"}", i);
+		if (code_of(c, "port.set", text))
+			CU_FAIL("port.set");
+	}
+	while (seen + lost < CHANGES) {
+		const char *name = next_event(fd, &params);
+
+		CU_ASSERT_TRUE(*name);
+		if (!*name)
+			break;
+		CU_ASSERT_TRUE(json_integer_value(json_object_get(params, "seq")) >= next);
+		next = json_integer_value(json_object_get(params, "seq")) + 1;
+		if (!strcmp(name, "events.lost"))
+			lost += json_integer_value(json_object_get(params, "count"));
+		else
+			seen++;
+		json_decref(params);
+		if (seen + lost == CHANGES - 1 || !(seen % 500)) {	/* what was lost is told with the next event */
+			GIVES(c, 0, "port.set", seen % 2 ? "{\"port\":\"lab/p\",\"friendly\":\"a\"}" :
+							   "{\"port\":\"lab/p\",\"friendly\":\"b\"}");
+		}
+	}
+	CU_ASSERT_TRUE(lost > 0 && seen > 100);
+	close(fd);
+	end();
+}
+
+/* ---- the profile ---- */
+
+static unsigned count_class(const json_t *list, const char *member, const char *class)
+{
+	const json_t *v;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		n += !strcmp(json_string_value(json_object_get(v, member)), class);
+	return n;
+}
+
+static void profile(void)
+{
+	const json_t *nodes, *edges;
+	json_t *t;
+
+	begin();
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\"}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"kind\":\"emulated\"}");
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\"}");
+	GIVES(c, 0, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"access\",\"id\":7}");
+	t = checked(c, "topology", NULL);
+	nodes = json_object_get(t, "nodes");
+	edges = json_object_get(t, "edges");
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VirtualSwitchManagementService"), 1);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VirtualSwitch"), 1);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_SwitchPort"), 1);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VLANEndpoint"), 1);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VLANEndpointSettingData"), 1);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_ResourceAllocationSettingData"), 2);
+	/* The VM does not run: neither NICs nor their endpoints. */
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_SyntheticEthernetPort"), 0);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VmLANEndpoint"), 0);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "HostedSwitchService"), 1);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "HostedAccessPoint"), 1);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "BindsTo"), 1);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "NetworkElementSettingData"), 1);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "Msvm_ActiveConnection"), 0);
+	json_decref(t);
+	CU_ASSERT_STRING_EQUAL(answer(c, "audit", "{}", "balanced"), "true");
+	end();
+}
+
+static const struct hv_test tests[] = {
+	{ "a transaction is made whole, or leaves nothing", all_or_nothing },
+	{ "a dry run checks and changes nothing", dry_run },
+	{ "a large transaction does not hold up others, and lists come in pages", large },
+	{ "a refusal says by whom, in which state, with what else", refusals },
+	{ "policies are set, kept and cleared", policies },
+	{ "who has subscribed is told of what happened, once and in order", events },
+	{ "a slow subscriber is told how many it lost", slow_subscriber },
+	{ "the profile shows what there is", profile },
+};
+
+int main(void)
+{
+	find_programs();
+	return hv_test_main("hvnetd/change", tests, sizeof(tests) / sizeof(tests[0]));
+}

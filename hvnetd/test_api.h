@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* For tests of the real daemon that link its library: every result is checked against the table of methods. */
+#ifndef HVNETD_TEST_API_H
+#define HVNETD_TEST_API_H
+
+#include "api/api.h"
+#include "hvnetd/test_daemon.h"
+
+/* As call(), with the parameters as a format of json_pack(); NULL: refused. */
+static inline json_t *checked(struct hvnet_client *c, const char *method, json_t *params)
+{
+	const struct rpc_method *m = api_find_method(method);
+	const bool dry = json_is_true(json_object_get(params, "dry_run"));
+	struct rpc_error why = { 0 };
+	json_t *result;
+
+	if (!m)
+		abort();
+	err.code = 0;
+	result = hvnet_call(c, method, params, &err);
+	if (result && !dry && field_check(m->result, result, "", &why)) {
+		char *text = json_dumps(result, 0);
+
+		printf("%s: %s: %s\n", method, why.message, text);
+		free(text);
+		CU_FAIL("not as the table says");
+	}
+	return result;
+}
+
+static inline json_t *text_params(const char *text)
+{
+	json_t *params = json_loads(text, 0, NULL);
+
+	if (!params) {
+		printf("no JSON: %s\n", text);
+		abort();
+	}
+	return params;
+}
+
+/* 0, or the error's code, which is said if it is not the one that was expected. */
+static inline bool gives(struct hvnet_client *c, int code, const char *method, const char *params)
+{
+	json_t *result = checked(c, method, text_params(params));
+	const int got = result ? 0 : err.code;
+
+	json_decref(result);
+	if (got != code)
+		printf("%s %s: %d %s, not %d\n", method, params, got, result ? "" : err.message, code);
+	return got == code;
+}
+
+#define GIVES(c, code, method, params) CU_ASSERT_TRUE(gives(c, code, method, params))
+
+/* A member of an answer by its path, "a.b[0].c", as text: a copy in a static buffer; "" where there is none. */
+static inline const char *answer(struct hvnet_client *c, const char *method, const char *params, const char *path)
+{
+	static char text[512];
+	json_t *result = checked(c, method, text_params(params));
+	const json_t *v = result;
+	char name[64];
+
+	while (v && *path) {
+		size_t n = strcspn(path, ".[");
+
+		if (*path == '[') {
+			v = json_array_get(v, strtoul(path + 1, NULL, 10));
+			path = strchr(path, ']') + 1;
+		} else {
+			snprintf(name, sizeof(name), "%.*s", (int)n, path);
+			v = json_object_get(v, name);
+			path += n;
+		}
+		path += *path == '.';
+	}
+	text[0] = '\0';
+	if (json_is_string(v))
+		snprintf(text, sizeof(text), "%s", json_string_value(v));
+	else if (json_is_integer(v))
+		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
+	else if (json_is_boolean(v))
+		snprintf(text, sizeof(text), "%s", json_is_true(v) ? "true" : "false");
+	json_decref(result);
+	return text;
+}
+
+#endif
