@@ -3,4 +3,5 @@
 tests_SRCS := twin_run.c twin_rules.c twin_registers.c twin_transmit.c twin_large.c twin_receive.c twin_model.c twin_qemu.c \
 	switch_model.c switch_model_guard.c
 tests_TESTS := twin_test.c switch_model_test.c
+tests_PROGS := guard_host
 tests_USES := e1000 hvnet-qemu hvnetctl vswitch base
