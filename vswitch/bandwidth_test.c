@@ -461,6 +461,26 @@ static void what_one_does_not_use_the_others_get(void)
 	end();
 }
 
+/* What somebody sent while nobody else wanted to is not held against it. */
+static void only_contention_counts(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(set(0, &(struct vswitch_port_bandwidth){ .weight = 50 }), 0);
+	CU_ASSERT_EQUAL(set(1, &(struct vswitch_port_bandwidth){ .weight = 50 }), 0);
+	station_outside();
+	guests[0].greedy = true;
+	run(S / 10);
+	CU_ASSERT(wire.from[0] > 100000000);
+	wire.bits = 1000000000;
+	wire.drained_to_ns = now_ns;
+	guests[1].greedy = true;
+	run(S / 50);
+	start_counting();
+	run(S / 10);
+	CU_ASSERT(near(ratio(wire.from[0], total()), 0.5, 0.10));
+	end();
+}
+
 /* One that sends little, but regularly, gets that through at once; the greedy one gets the rest. */
 static void a_modest_sender_costs_nothing(void)
 {
@@ -689,6 +709,7 @@ static const struct hv_test tests[] = {
 	{ "weights share the uplink", weights_share_the_uplink },
 	{ "frames of any size count by bytes", frames_of_any_size_count_by_bytes },
 	{ "what one does not use the others get", what_one_does_not_use_the_others_get },
+	{ "only contention counts", only_contention_counts },
 	{ "a modest sender costs nothing", a_modest_sender_costs_nothing },
 	{ "ports without a setting share one weight", ports_without_a_setting_share_one_weight },
 	{ "reservations share it in proportion", reservations_share_it_in_proportion },

@@ -287,6 +287,11 @@ static void the_dead_neither_age_nor_count(void)
 	fdb_remove_static(&fdb, &self);
 	CU_ASSERT_PTR_NULL(where(3, 2));
 	CU_ASSERT_PTR_EQUAL(where(3, 4), &a);
+	for (unsigned i = 0; i < 10; i++)
+		fdb_learn(&fdb, &a, fdb_key((uint16_t)i, 2), 40 * S, &node);
+	fdb_flush(&fdb, &a);
+	CU_ASSERT_EQUAL(fdb_add_static(&fdb, &self, &b, 2), 0);
+	CU_ASSERT(a.count == 0 && fdb.count == 0 && fdb.counters.purged == 31);
 	fdb_free(&fdb);
 }
 
