@@ -194,7 +194,8 @@ bool vswitch_port_link(const struct vswitch_port *port);
 
 /*
  * n ≤ VSWITCH_BATCH frames from the port's NIC. The switch may change head[], offload and segs of the frames. true: a
- * receiver is short of room; the sender should pause until resume() (which comes in bounded time whatever the receiver does).
+ * receiver is short of room, or the port has reached its bandwidth limit; the sender should pause until resume() (which comes in
+ * bounded time whatever the receiver does).
  */
 bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *frames, unsigned n);
 
