@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Methods of uplinks, their teams, and the host's interfaces. */
-#include <dirent.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "hvnetd/methods.h"
 #include "hvnetd/uplink.h"
@@ -316,38 +320,46 @@ json_t *method_team_member_set(struct rpc_call *call)
 
 /* ---- interfaces of the host ---- */
 
-/* One line of a file of the interface in sysfs. */
-static bool read_attribute(const char *interface, const char *name, char *text, size_t bytes)
+static bool ask(int fd, unsigned long what, const char *name, struct ifreq *request)
 {
-	char path[128];
-	FILE *f;
-	bool ok;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%.15s/%.40s", interface, name);
-	f = fopen(path, "re");
-	ok = f && fgets(text, (int)bytes, f);
-	if (f)
-		fclose(f);
-	if (ok)
-		text[strcspn(text, "\n")] = '\0';
-	return ok;
+	snprintf(request->ifr_name, sizeof(request->ifr_name), "%s", name);
+	return !ioctl(fd, what, request);
 }
 
+static int speed_of(int fd, const char *name)
+{
+	struct ethtool_cmd command = { .cmd = ETHTOOL_GSET };
+	struct ifreq request = { .ifr_data = (void *)&command };
+	const uint32_t unknown = (uint32_t)-1;
+
+	if (!ask(fd, SIOCETHTOOL, name, &request) || ethtool_cmd_speed(&command) == unknown)
+		return 0;
+	return (int)ethtool_cmd_speed(&command);
+}
+
+/* By ioctl(2): what sysfs shows may be another network namespace's. */
 static json_t *show_interface(struct hvnetd *d, const char *name)
 {
 	const struct object *user = interface_user(d, name, NULL);
-	char mac[32] = "", state[16] = "", mtu[16] = "0", speed[16] = "";
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq flags = { 0 }, mtu = { 0 }, address = { 0 };
+	char mac[HVNETD_MAC_TEXT_BYTES];
 	json_t *o;
+	int speed;
 
-	read_attribute(name, "address", mac, sizeof(mac));
-	read_attribute(name, "operstate", state, sizeof(state));
-	read_attribute(name, "mtu", mtu, sizeof(mtu));
-	o = json_pack("{s:s, s:s, s:s, s:I}", "name", name, "mac", mac, "state", strcmp(state, "up") ? "down" : "up", "mtu",
-		      (json_int_t)strtoll(mtu, NULL, 10));
-	if (read_attribute(name, "speed", speed, sizeof(speed)) && strtoll(speed, NULL, 10) > 0)
-		json_object_set_new(o, "speed_mbps", json_integer(strtoll(speed, NULL, 10)));
+	ask(fd, SIOCGIFFLAGS, name, &flags);
+	ask(fd, SIOCGIFMTU, name, &mtu);
+	ask(fd, SIOCGIFHWADDR, name, &address);
+	mac_format((const uint8_t *)address.ifr_hwaddr.sa_data, mac);
+	o = json_pack("{s:s, s:s, s:s, s:i}", "name", name, "mac", mac, "state",
+		      (flags.ifr_flags & IFF_UP) && (flags.ifr_flags & IFF_RUNNING) ? "up" : "down", "mtu", mtu.ifr_mtu);
+	speed = speed_of(fd, name);
+	if (speed)
+		json_object_set_new(o, "speed_mbps", json_integer(speed));
 	if (user)
 		json_object_set_new(o, "bound_to", json_string(object_string(user, "switch")));
+	if (fd >= 0)
+		close(fd);
 	return o;
 }
 
@@ -363,24 +375,23 @@ json_t *method_interface_list(struct rpc_call *call)
 {
 	struct hvnetd *d = call->opaque;
 	const struct object *only = NULL, *user;
-	DIR *dir;
-	struct dirent *e;
+	struct if_nameindex *all;
 	struct page page;
 
 	if (rpc_has(call, "switch") && !(only = switch_param(call)))
 		return NULL;
 	page = page_of(call);
-	dir = opendir("/sys/class/net");
-	while (dir && (e = readdir(dir))) {
-		if (!interface_is_good(e->d_name) || !is_candidate(d, e->d_name))
+	all = if_nameindex();
+	for (struct if_nameindex *i = all; i && i->if_name; i++) {
+		if (!interface_is_good(i->if_name) || !is_candidate(d, i->if_name))
 			continue;
-		user = interface_user(d, e->d_name, NULL);
+		user = interface_user(d, i->if_name, NULL);
 		if (only && (!user || strcmp(object_string(user, "switch"), only->key) != 0))
 			continue;
 		if (page_has(&page))
-			page_add(&page, show_interface(d, e->d_name));
+			page_add(&page, show_interface(d, i->if_name));
 	}
-	if (dir)
-		closedir(dir);
+	if (all)
+		if_freenameindex(all);
 	return page_end(&page, "interfaces");
 }
