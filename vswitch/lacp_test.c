@@ -299,6 +299,39 @@ static void one_speed_only(void)
 	CU_ASSERT_EQUAL(distributing(0) + distributing(1), 6);
 }
 
+static void one_speed_only_whatever_the_partner_says(void)
+{
+	begin(true);
+	cable(0, 0, 1, 0, 1000);
+	cable(0, 1, 1, 1, 10000);
+	ends[1].ports[0].actor.key = ends[1].ports[1].actor.key = 7;	/* as Open vSwitch: one for all */
+	pass(10 * S);
+	CU_ASSERT_EQUAL(distributing(0), 1);
+	CU_ASSERT(lacp_distributes(&ends[0].ports[1]));
+	CU_ASSERT_FALSE(ends[0].ports[0].selected);
+}
+
+static void partner_that_means_somebody_else_is_not_in_sync(void)
+{
+	struct vswitch_lacp_side them = { .system = { 2, 9 }, .key = 1, .port = 1, .state = 0x3f }, us;
+	struct lacp_port *p = &ends[0].ports[0];
+	struct lacpdu pdu;
+
+	begin(true);
+	plug(0, 0);
+	set_link(0, 0, true, 10000);
+	for (unsigned wrong = 0; wrong < 2; wrong++) {
+		us = p->actor;
+		us.port = (uint16_t)(us.port + wrong);
+		for (unsigned i = 0; i < 8; i++) {
+			lacp_build(&them, &us, &pdu);
+			CU_ASSERT(lacp_receive(&ends[0].lacp, p, (const uint8_t *)&pdu, sizeof(pdu), now));
+			pass(500 * MS);
+		}
+		CU_ASSERT_EQUAL(lacp_collects(p), !wrong);
+	}
+}
+
 static void cable_moved_to_another_partner(void)
 {
 	begin(false);
@@ -439,6 +472,8 @@ static const struct hv_test tests[] = {
 	{ "losses and delay do not matter", losses_and_delay_do_not_matter },
 	{ "one partner only", one_partner_only },
 	{ "one speed only", one_speed_only },
+	{ "one speed only, whatever the partner says", one_speed_only_whatever_the_partner_says },
+	{ "a partner that means somebody else is not in sync", partner_that_means_somebody_else_is_not_in_sync },
 	{ "a cable that was moved to another partner", cable_moved_to_another_partner },
 	{ "who is passive waits to be spoken to", who_is_passive_waits_to_be_spoken_to },
 	{ "one's own voice is no partner", own_voice_is_no_partner },

@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <stdlib.h>
 
+#include "vswitch/rules.h"
 #include "vswitch/team.h"
 
 enum {
@@ -49,6 +50,50 @@ struct gathering {
 	unsigned n;
 };
 
+static void add(struct gathering *g, const uint8_t mac[6], uint16_t vlan, uint32_t port_id)
+{
+	struct announcement *a = &g->list[g->n];
+
+	if (g->n == TEAM_ANNOUNCEMENTS)
+		return;
+	memcpy(a->mac, mac, sizeof(a->mac));
+	a->vlan = vlan;
+	a->port_id = port_id;
+	g->n++;
+}
+
+/* In the VLANs that the network sees the address in. */
+static void add_in_vlans(struct gathering *g, const struct vswitch_fdb_entry *e, uint32_t port_id)
+{
+	static const struct vswitch_vlan_policy untagged = { .mode = VSWITCH_VLAN_UNTAGGED };
+	const struct vswitch_vlan_policy *v = e->port->rules ? &e->port->rules->policy.vlan : &untagged;
+
+	switch (v->mode) {
+	case VSWITCH_VLAN_ACCESS:
+		add(g, e->mac, v->access, port_id);
+		return;
+	case VSWITCH_VLAN_ISOLATED:
+	case VSWITCH_VLAN_COMMUNITY:
+		add(g, e->mac, v->secondary, port_id);
+		return;
+	case VSWITCH_VLAN_PROMISCUOUS:
+		add(g, e->mac, v->primary, port_id);
+		return;
+	case VSWITCH_VLAN_UNTAGGED:
+		add(g, e->mac, e->vlan, port_id);
+		return;
+	case VSWITCH_VLAN_TRUNK:
+		break;
+	}
+	if (e->kind == VSWITCH_FDB_LEARNED) {
+		add(g, e->mac, e->vlan, port_id);
+		return;
+	}
+	for (unsigned vlan = 0; vlan < VLAN_ID_RESERVED; vlan++)
+		if (vlan == v->native || (vswitch_vlan_set_has(&v->allowed, vlan) && !vswitch_vlan_set_has(&v->pruned, vlan)))
+			add(g, e->mac, (uint16_t)vlan, port_id);
+}
+
 static void gather(void *cookie, const struct vswitch_fdb_entry *e)
 {
 	struct gathering *g = cookie;
@@ -56,14 +101,12 @@ static void gather(void *cookie, const struct vswitch_fdb_entry *e)
 	uint32_t port_id = vswitch_port_id(e->port);
 	unsigned home;
 
-	if (e->port == t->uplink.port || g->n == TEAM_ANNOUNCEMENTS || (g->port_id && g->port_id != port_id))
+	if (e->port == t->uplink.port || (g->port_id && g->port_id != port_id))
 		return;
 	home = team_home(t, &t->view, port_id);
 	if (!home || (g->before && home == team_home(t, g->before, port_id)))
 		return;
-	memcpy(g->list[g->n].mac, e->mac, sizeof(e->mac));
-	g->list[g->n].vlan = e->vlan;
-	g->list[g->n++].port_id = port_id;
+	add_in_vlans(g, e, port_id);
 }
 
 void team_announce(struct team *t, const struct team_view *before, uint32_t port_id)
