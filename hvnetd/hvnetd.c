@@ -75,6 +75,8 @@ static void open_standard_streams(void)
 static int print_api(enum options_action action)
 {
 	if (action == OPTIONS_PRINT_API) {
+		printf(".TH HVNETD-API 7 \"\" \"hvnet " HVNETD_VERSION "\" \"hvnet manual\"\n.SH NAME\n"
+		       "hvnetd-api \\- methods and events of hvnetd(8)'s control socket\n");
 		api_print_manual();
 	} else {
 		json_t *schema = api_schema();
