@@ -129,6 +129,8 @@ static int report_job(struct session *s, const struct invocation *inv, const jso
 	if (!strcmp(state, "completed")) {
 		if (json_object_size(json_object_get(job, "result")))
 			show(inv, json_object_get(job, "result"));
+		else if (inv->json != JSON_FORM_NONE)
+			puts("{}");
 		return EXIT_SUCCESS;
 	}
 	message = json_string_value(json_object_get(json_object_get(job, "error"), "message"));
@@ -189,7 +191,7 @@ int run_command(struct session *s, const struct invocation *inv)
 	job = json_object_size(result) == 1 ? json_string_value(json_object_get(result, "job")) : NULL;
 	if (job && !inv->no_wait)
 		status = wait_for_job(s, inv, job);
-	else if (json_object_size(result))
+	else if (json_object_size(result) || inv->json != JSON_FORM_NONE)
 		show(inv, result);
 	json_decref(result);
 	return status;

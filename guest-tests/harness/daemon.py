@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Sequence
 
 from . import paths, procs
 
@@ -17,19 +18,23 @@ class DaemonFailed(Exception):
 
 
 class Daemon:
-    """Runs in the foreground in a folder of its own, with its Default Switch."""
+    """Runs in the foreground in a folder of its own, with its Default Switch.
+
+    launcher: what it is started through, e.g. nsenter; options: more of its own.
+    """
 
     START_LIMIT = 10.0
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, launcher: Sequence[str | Path] = (),
+                 options: Sequence[str] = ()):
         self.folder = folder
         self.runtime = folder / "hvnetd"
         self.runtime.mkdir(mode=0o700, exist_ok=True)
         self.socket = self.runtime / "control"
         self.log = folder / "hvnetd.log"
         self.child = procs.Child("hvnetd", [
-            paths.require(paths.HVNETD, "make"), "--runtime-dir", self.runtime,
-            "--socket", self.socket], self.log)
+            *launcher, paths.require(paths.HVNETD, "make"), "--runtime-dir", self.runtime,
+            "--socket", self.socket, *options], self.log)
         self._wait_ready()
 
     def _wait_ready(self) -> None:
@@ -51,7 +56,7 @@ class Daemon:
     def ctl(self, *words: str) -> dict:
         """hvnetctl's answer as data."""
         said = subprocess.run([paths.HVNETCTL, "--socket", self.socket, "--json", *words],
-                              text=True, capture_output=True, timeout=10)
+                              text=True, capture_output=True, timeout=30)
         if said.returncode:
             raise DaemonFailed(f"hvnetctl {' '.join(words)}: {said.stderr.strip()}")
         return json.loads(said.stdout)
