@@ -33,7 +33,7 @@ static const struct field capture_fields[] = {
 	F_REFERENCE("switch", MAY, "only at the ports of this switch"),
 	F_STRING("write", MAY, 1, 4095, "the pcapng file, -: standard output; without it, a line for each frame. Also -w"),
 	F_STRING("filter", MAY, 1, 1024, "an expression of pcap-filter(7)"),
-	F_STRING("points", MAY, 1, 64, "where in the pipeline, by commas: ingress, accepted, egress, dropped; ingress,egress unless given"),
+	F_STRING("point", MAY, 1, 64, "where in the pipeline, by commas: ingress, accepted, egress, dropped; ingress,egress unless given"),
 	F_ENUM("direction", MAY, capture_directions, "from the port's NIC (in), to it (out), or both, the default"),
 	F_INT("vlan", MAY, 0, 4094, "only frames in this VLAN; 0: only those in none"),
 	F_INT("snap", MAY, 14, 262144, "bytes of each frame; all unless given"),
