@@ -99,7 +99,21 @@ static void seen_by_a_guest(void)
 	remove_dir();
 }
 
-/* A QEMU that dies costs the adapter nothing: the next one finds it as new. */
+static bool nic_becomes(struct hvnet_client *c, const char *state)
+{
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (!strcmp(member(c, "adapter.list", "adapters", "nic"), state))
+			return true;
+		usleep(5000);
+	}
+	printf("the NIC is %s, not %s\n", member(c, "adapter.list", "adapters", "nic"), state);
+	return false;
+}
+
+/*
+ * A QEMU that dies costs the adapter nothing: the next one finds it as new. The port is there with the QEMU, the connection
+ * with the driver.
+ */
 static void outlives_its_guest(void)
 {
 	struct hvnet_client *c;
@@ -111,13 +125,22 @@ static void outlives_its_guest(void)
 	CU_ASSERT_EQUAL(code_of(c, "vm.add", "{\"name\":\"a\",\"vcpus\":1}"), 0);
 	CU_ASSERT_EQUAL(code_of(c, "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\"}"), 0);
 	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_TRUE(nic_becomes(c, "none"));
+		CU_ASSERT_EQUAL(count(c, "port.list", "ports"), 0);
 		attach(&g, "vm-a:nic0");
+		CU_ASSERT_TRUE(nic_becomes(c, "created"));
+		CU_ASSERT_EQUAL(count(c, "port.list", "ports"), 1);
 		CU_ASSERT_EQUAL(reg(&g, E1000_RDTR), 0);
 		CU_ASSERT_EQUAL(vfuc_bar_write(g.c, 0, E1000_RDTR, 4, 0x1234), 0);
 		CU_ASSERT_EQUAL(vfuc_bar_write(g.c, 0, E1000_RCTL, 4, E1000_RCTL_EN | E1000_RCTL_UPE), 0);
 		CU_ASSERT_EQUAL(reg(&g, E1000_RDTR), 0x1234);
+		CU_ASSERT_TRUE(nic_becomes(c, "connected"));
+		CU_ASSERT_EQUAL(vfuc_bar_write(g.c, 0, E1000_RCTL, 4, 0), 0);	/* no end */
+		CU_ASSERT_EQUAL(reg(&g, E1000_RCTL), 0);
+		CU_ASSERT_STRING_EQUAL(member(c, "adapter.list", "adapters", "nic"), "connected");
 		detach(&g);
 	}
+	CU_ASSERT_TRUE(nic_becomes(c, "none"));
 	hvnet_disconnect(c);
 	stop(pid);
 	remove_dir();
