@@ -9,7 +9,7 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
 	clang clang-tidy cppcheck sparse iproute2 iputils-ping tcpdump iperf3 procps
-	util-linux netcat-openbsd openvswitch-switch tshark python3-scapy
+	util-linux netcat-openbsd openvswitch-switch tshark python3-scapy python3-jsonschema
 )
 # busybox is the guests' user land; libelf and libssl are what a kernel's build tools link to.
 GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils pahole python3 ethtool)
