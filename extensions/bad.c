@@ -16,6 +16,9 @@
 #define CAPTURE 0
 #define FILTER 1
 #define FORWARD 2
+#if !defined(BAD_CLASS)
+#define BAD_CLASS FILTER
+#endif
 
 struct bad {
 	struct vswitch_extension *self;

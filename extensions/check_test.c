@@ -18,8 +18,8 @@ static int run(const char *so, const char *config, unsigned steps, char *out, si
 	int status;
 
 	/* A crash is what some are here for: it should not be AddressSanitizer that finds it. */
-	snprintf(command, sizeof(command), "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0 '%s' -t 3 -n %u -c '%s' '%s' 2>/dev/null",
-		 program("hvnet-extcheck"), steps, config, so);
+	snprintf(command, sizeof(command), "ASAN_OPTIONS=handle_segv=0:handle_abort=0:detect_leaks=0 "
+		 "'%s' -t 3 -n %u -c '%s' '%s' 2>/dev/null", program("hvnet-extcheck"), steps, config, so);
 	pipe = popen(command, "re");
 	if (!pipe)
 		abort();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tries out whether an extension keeps to vswitch/extension.h: hvnet-extcheck [-v] [-s SEED] [-n STEPS] [-t SECONDS] [-c CONFIG] MODULE.so */
+/*
+ * Tries out whether an extension keeps to vswitch/extension.h:
+ * hvnet-extcheck [-v] [-s SEED] [-n STEPS] [-t SECONDS] [-c CONFIG] MODULE.so
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -791,7 +791,7 @@ static int greet(struct vswitch_extension *e)
 {
 	struct remote_hello h = { REMOTE_HELLO, REMOTE_MAGIC, REMOTE_VERSION, e->module->class, wants(e->module), "" };
 	int fds[3] = { -1, -1, -1 }, ret;
-	struct remote_welcome w;
+	struct remote_welcome w = { 0 };
 	void *at;
 
 	snprintf(h.name, sizeof(h.name), "%s", e->module->name);

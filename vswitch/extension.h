@@ -94,8 +94,7 @@ struct vswitch_frame {
 	uint16_t vlan;			/* the switch's: the VLAN that it is in, 0: none, set at ingress */
 	uint8_t member;			/* of an external NIC that is a team: 1 … 32, at input the member that it came from,
 					   at deliver() the one to leave by; 0: none, or the team chooses */
-	uint8_t preserve;		/* the switch's: enum vswitch_preserve, on the way to a destination that a forwarding
-					   extension chose; says nothing on a switch without one */
+	uint8_t preserve;		/* the switch's: enum vswitch_preserve; 0 but on the way to a destination that a forwarder chose */
 	const struct iovec *segs;	/* borrowed for the call */
 	struct vswitch_offload offload;
 	uint8_t head[VSWITCH_HEAD_BYTES];
@@ -277,10 +276,11 @@ struct vswitch_ext_services {
 	 */
 	int (*direct)(struct vswitch_ext_writer *w, uint32_t i, const struct vswitch_ext_destination *to);
 	/*
-	 * A new frame, copied, at ingress just below the extension, in the VLAN that its field says (a clone's is right already).
-	 * source_port 0: originated, subject to no port's policies; else on behalf of that port (a clone), whose NIC is connected
-	 * (-ENOTCONN); captures may only originate. From a frame callback: after the present batch, so in another order. -ENOBUFS: too much under way. -ELOOP: injected because of what was injected, too often.
-	 * -EBADMSG: not a frame that a NIC might send.
+	 * A new frame, copied, at ingress just below the extension, in the VLAN that its field says (a clone's is right already;
+	 * 0: that of its tag). source_port 0: originated, subject to no port's policies; else on behalf of that port (a clone), whose
+	 * NIC is connected (-ENOTCONN); captures may only originate. From a frame callback: after the present batch, so in another
+	 * order. -ENOBUFS: too much under way. -ELOOP: injected because of what was injected, too often. -EBADMSG: not a frame that a
+	 * NIC might send.
 	 */
 	int (*inject)(struct vswitch_extension *self, const struct vswitch_frame *f, uint32_t source_port);
 	/* A request from just below the extension to a connected NIC. Not from frame callbacks. Errors of the answering side. */

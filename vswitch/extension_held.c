@@ -155,7 +155,7 @@ static void take_matching(struct held_list *from, const struct vswitch_extension
 
 	for (h = TAILQ_FIRST(from); h; h = next) {
 		next = TAILQ_NEXT(h, link);
-		if (h->by != by && h->source != source)
+		if (!(by && h->by == by) && !(source && h->source == source))
 			continue;
 		leave(h);
 		TAILQ_INSERT_TAIL(to, h, link);
@@ -270,7 +270,8 @@ static bool whole(const struct vswitch_frame *f)
 	uint64_t have = f->head_bytes;
 
 	if (f->len < ETHERNET_BYTES || f->len > VSWITCH_FRAME_MAX_BYTES || f->head_bytes < ETHERNET_BYTES ||
-	    f->head_bytes > VSWITCH_HEAD_BYTES || f->head_bytes > f->len || (f->nsegs && !f->segs))
+	    f->head_bytes > VSWITCH_HEAD_BYTES || f->head_bytes > f->len || (f->nsegs && !f->segs) ||
+	    f->vlan > VSWITCH_VLAN_MAX || f->member > VSWITCH_MEMBERS)
 		return false;
 	for (unsigned i = 0; i < f->nsegs; i++)
 		have += f->segs[i].iov_len;
@@ -299,6 +300,8 @@ int held_inject(struct vswitch_extension *e, const struct vswitch_frame *f, stru
 	e->stats.inject_refused--;
 	e->stats.injected++;
 	source->stats.injected++;
+	if (!h->f.vlan && h->f.offload.flags & VSWITCH_VLAN)
+		h->f.vlan = h->f.offload.vlan_tci & VLAN_ID_MASK;
 	h->f.source = source->id;
 	/* As a trunk shows it, whatever the port's own policy: so a clone stays in its VLAN. */
 	h->f.vlan = h->f.offload.flags & VSWITCH_VLAN ? h->f.offload.vlan_tci & VLAN_ID_MASK : 0;

@@ -583,6 +583,12 @@ static void what_is_injected_must_be_a_frame(void)
 	f.head_bytes = VSWITCH_HEAD_BYTES + 1;
 	CU_ASSERT_EQUAL(top.s->inject(top.e, &f, 0), -EBADMSG);
 	f = frame->f;
+	f.vlan = 4095;
+	CU_ASSERT_EQUAL(top.s->inject(top.e, &f, 0), -EBADMSG);
+	f = frame->f;
+	f.member = VSWITCH_MEMBERS + 1;
+	CU_ASSERT_EQUAL(top.s->inject(top.e, &f, 0), -EBADMSG);
+	f = frame->f;
 	f.offload.gso = VSWITCH_GSO_TCPV4;	/* with no TCP in it */
 	CU_ASSERT_EQUAL(top.s->inject(top.e, &f, 0), -EBADMSG);
 	CU_ASSERT_EQUAL(top.s->inject(top.e, &frame->f, 99), -EINVAL);

@@ -65,11 +65,13 @@ static hot bool sane(struct vswitch_frame *f)
 		return false;
 	if (likely(!offload_wants_ingress(f))) {
 		f->vlan = 0;
+		f->preserve = 0;
 		return true;
 	}
 	if (!offload_ingress(f))
 		return false;
 	f->vlan = vlan_of(f);
+	f->preserve = 0;
 	return true;
 }
 
@@ -550,8 +552,6 @@ static hot bool input(struct vswitch_port *port, struct vswitch_frame *const *fr
 	bool pause;
 
 	begin(sw);
-	for (unsigned i = 0; extended && i < n; i++)
-		frames[i]->preserve = 0;
 	keep = steps_ingress(port, frames, n, extended);
 	pause = conclude(port, frames, n, keep, keep, extended, &delivered);
 	if (unlikely(port->bandwidth))
