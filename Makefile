@@ -144,6 +144,10 @@ install: all
 	install $(B)/bin/hvnetd $(DESTDIR)$(PREFIX)/sbin/
 	install $(B)/bin/hvnet-nat $(DESTDIR)$(PREFIX)/libexec/hvnet/
 	install $(B)/bin/hvnetctl $(B)/bin/hvnet-qemu $(B)/bin/softguest $(DESTDIR)$(PREFIX)/bin/
+	install $(B)/bin/hvnet-extension $(B)/bin/hvnet-extcheck $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/libexec/hvnet/extensions $(DESTDIR)$(PREFIX)/include/vswitch
+	install -m 644 $(EXTENSIONS_OUT) $(DESTDIR)$(PREFIX)/libexec/hvnet/extensions/
+	install -m 644 vswitch/extension.h $(DESTDIR)$(PREFIX)/include/vswitch/
 	for page in docs/man/*.[1-8]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs an extension (vswitch/extension.h) in a process of its own: attaches to the place that the switch keeps for it
- * (vswitch_remote_create() in vswitch/stack.h, `hvnetctl ext add --remote`) and calls the same module's callbacks with frames that come
+ * (vswitch_remote_create() in vswitch/stack.h) and calls the same module's callbacks with frames that come
  * through shared memory. What is not the same as inside the switch's process:
  *
  *	- it cannot refuse anything: ports and NICs are told of when they are there
