@@ -246,10 +246,17 @@ static int reopen(struct uplink *u, struct rpc_error *err)
 	return -1;
 }
 
+/* Then its members and settings change in place. */
+static bool is_team_still(const struct uplink *u)
+{
+	return uplink_is_team(u) && json_object_get(u->o.real, "team") && json_object_get(u->o.config, "team");
+}
+
 int uplink_realize(struct object *o, struct rpc_error *err)
 {
 	struct uplink *u = hv_container_of(o, struct uplink, o);
 	struct vswitch_port *port = port_of(o);
+	struct rpc_error other = { 0 };
 
 	if (!o->config) {
 		uplink_close(u);
@@ -258,11 +265,13 @@ int uplink_realize(struct object *o, struct rpc_error *err)
 	u->kind = uplink_kind_of(o);
 	if (!o->real)
 		return open_new(u, err);
-	if (uplink_is_team(u) && json_object_get(o->real, "team") && json_object_get(o->config, "team")) {
-		if (uplink_change_team(u, o->config, o->real, err))
-			return -1;
-	} else if (has_to_reopen(o)) {
+	if (!is_team_still(u) && has_to_reopen(o))
 		return reopen(u, err);
-	}
-	return port ? policy_apply(port, o->config, o->real, o->kind == OBJECT_UPLINK, err) : 0;
+	if (port && policy_apply(port, o->config, o->real, o->kind == OBJECT_UPLINK, err))
+		return -1;
+	if (!is_team_still(u) || !uplink_change_team(u, o->config, o->real, err))
+		return 0;
+	if (port && policy_apply(port, o->real, o->config, o->kind == OBJECT_UPLINK, &other))
+		hv_log(HV_LOG_ERROR, "%s: its policies cannot be put back: %s", o->key, other.message);
+	return -1;
 }
