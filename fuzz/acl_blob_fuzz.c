@@ -46,7 +46,8 @@ static void save_and_restore(struct vswitch_port *port)
 	ensure(before.flows <= before.flow_limit);
 	ensure(vswitch_acl_save_flows(port, NULL, &n) == -ENOSPC);
 	p = malloc(n);
-	ensure(p);
+	if (!p)
+		abort();
 	m = n;
 	ensure(!vswitch_acl_save_flows(port, p, &m) && m == n);
 	ensure(!vswitch_acl_restore_flows(port, p, n));
@@ -65,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 4096)
 		return 0;
 	blob = malloc(size + 8);
-	ensure(blob);
+	if (!blob)
+		abort();
 	memcpy(blob, data, size);
 	sign(blob, size);
 	if (vswitch_create(NULL, &config, &sw))
