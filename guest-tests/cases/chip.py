@@ -174,7 +174,16 @@ def buffers(pair: Pair) -> None:
     jumbo_mtus(pair, (1501, 2000, 2030, 2031, 4000, 4078, 4079, 8000, 8200, 12000, 16110, 1500, 600, 1500))
 
 
+def set_ports(pair: Pair, *policy: str) -> None:
+    daemon = pair.lab.daemon
+    assert daemon
+    for one in daemon.ctl("adapter", "show")["adapters"]:
+        if one["mac"].lower() in (pair.subject.mac, pair.peer.mac):
+            daemon.ctl("vlan", "set", one["id"], *policy)
+
+
 def make_vlan(pair: Pair) -> None:
+    set_ports(pair, "trunk", "--native", "0", "--allowed", "7")
     for guest, address in zip((pair.subject, pair.peer), VLAN):
         made = guest.try_run("load 8021q; ip link add link {0} name v7 type vlan id 7 && ip link set v7 up && "
                              "ip addr add {1}/24 dev v7".format(guest.interface, address))
@@ -185,6 +194,7 @@ def make_vlan(pair: Pair) -> None:
 def drop_vlan(pair: Pair) -> None:
     for guest in (pair.subject, pair.peer):
         guest.try_run("ip link del v7")
+    set_ports(pair, "untagged")
 
 
 @case("a VLAN, tags by the chip and by the kernel", driver=E1000)
