@@ -93,11 +93,23 @@ bool print_json(const struct invocation *inv, const json_t *result)
 	return true;
 }
 
+/* Of what was changed, people know what they said; of what was made, they want to know how it came out. */
+static bool says_nothing(const struct command *c)
+{
+	return !c->list && api_find_method(c->method)->flags & RPC_CHANGES && strcmp(c->verb, "add") != 0;
+}
+
 static void show(const struct invocation *inv, const json_t *result)
 {
 	const struct command *c = inv->command;
 
 	if (print_json(inv, result))
+		return;
+	if (inv->dry_run) {
+		puts("it could be done; nothing was changed");
+		return;
+	}
+	if (says_nothing(c))
 		return;
 	if (c->list)
 		table_print(stdout, c->columns, json_object_get(result, c->list));
@@ -179,6 +191,11 @@ int run_command(struct session *s, const struct invocation *inv)
 		json_decref(params);
 		return c->run(s, inv);
 	}
+	if (inv->dry_run && !(api_find_method(c->method)->flags & RPC_CHANGES)) {
+		fprintf(stderr, "hvnetctl: %s--dry-run is for commands that change the configuration\n", s->where);
+		json_decref(params);
+		return EXIT_USAGE;
+	}
 	if (inv->dry_run)
 		json_object_set_new(params, "dry_run", json_true());
 	if (c->list)
@@ -191,7 +208,7 @@ int run_command(struct session *s, const struct invocation *inv)
 	job = json_object_size(result) == 1 ? json_string_value(json_object_get(result, "job")) : NULL;
 	if (job && !inv->no_wait)
 		status = wait_for_job(s, inv, job);
-	else if (json_object_size(result) || inv->json != JSON_FORM_NONE)
+	else if (json_object_size(result) || inv->json != JSON_FORM_NONE || inv->dry_run)
 		show(inv, result);
 	json_decref(result);
 	return status;
