@@ -364,7 +364,8 @@ void adapter_init(struct object *o)
 static int make_synthetic(struct adapter *a)
 {
 	struct netvsp_desc desc = {
-		.name = a->o.key, .vm_name = a->vm->o.key, .vm_id = a->vm->o.key, .changed = device_changed, .cookie = a, .max_mtu = (uint32_t)json_integer_value(json_object_get(a->settings, "mtu")),
+		.name = a->o.key, .vm_name = a->vm->o.key, .vm_id = a->vm->o.key, .changed = device_changed, .cookie = a,
+		.max_mtu = (uint32_t)json_integer_value(json_object_get(a->settings, "mtu")),
 	};
 	int ret;
 

@@ -157,7 +157,8 @@ static void refusals(void)
 		{ "port.get", "{\"port\":\"a/nic0\"}", "\"state\":\"no port\"" },
 		{ "port.connect", "{\"port\":\"lab/p\",\"adapter\":\"a/nic0\"}", "\"by\":\"switch lab\"" },
 		{ "port.disconnect", "{\"port\":\"lab/p\"}", "\"state\":\"disconnected\"" },
-		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"dhcp_guard\":true,\"bandwidth\":{\"limit_bps\":1}}}", "\"what\":\"bandwidth\"" },
+		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"dhcp_guard\":true,\"bandwidth\":{\"limit_bps\":1}}}",
+		  "\"what\":\"bandwidth\"" },
 		{ "acl.del", "{\"port\":\"lab/p\",\"id\":99}", "-32009" },
 		{ "job.get", "{\"job\":\"job-1\"}", "-32009" },
 		{ "uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"lo\"]}", "-32602" },
@@ -195,7 +196,8 @@ static void policies(void)
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.dhcp_guard"), "true");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.monitor.session"), "3");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.vlan.allowed"), "1-10,20");
-	GIVES(c, RPC_INVALID_PARAMS, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":5,\"allowed\":\"1-10\",\"pruned\":\"5\"}");
+	GIVES(c, RPC_INVALID_PARAMS, "vlan.set",
+	      "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":5,\"allowed\":\"1-10\",\"pruned\":\"5\"}");
 	GIVES(c, RPC_INVALID_PARAMS, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"access\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.vlan.native"), "1");
 	GIVES(c, 0, "policy.clear", "{\"port\":\"lab/p\",\"kinds\":[\"dhcp_guard\",\"vlan\"]}");
@@ -206,8 +208,10 @@ static void policies(void)
 	GIVES(c, 0, "acl.add", "{\"port\":\"lab/p\",\"action\":\"allow\",\"direction\":\"out\",\"remote\":\"192.0.2.0/24\",\"protocol\":"
 	      "\"tcp\",\"remote_port\":\"80-81\",\"weight\":9,\"stateful\":true}");
 	GIVES(c, 0, "acl.add", "{\"port\":\"lab/p\",\"action\":\"meter\",\"direction\":\"in\",\"remote\":\"0.0.0.0/0\"}");
-	GIVES(c, RPC_INVALID_PARAMS, "acl.add", "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"out\",\"weight\":1,\"stateful\":true}");
-	GIVES(c, RPC_INCOMPATIBLE, "acl.add", "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"in\",\"remote\":\"10.0.0.0/8\"}");
+	GIVES(c, RPC_INVALID_PARAMS, "acl.add",
+	      "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"out\",\"weight\":1,\"stateful\":true}");
+	GIVES(c, RPC_INCOMPATIBLE, "acl.add",
+	      "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"in\",\"remote\":\"10.0.0.0/8\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "acl.list", "{\"port\":\"lab/p\"}", "total"), "3");
 	CU_ASSERT_STRING_EQUAL(answer(c, "acl.meter", "{\"port\":\"lab/p\"}", "meters[0].bytes"), "0");
 	GIVES(c, 0, "acl.del", "{\"port\":\"lab/p\",\"id\":1}");
@@ -221,7 +225,8 @@ static void policies(void)
 	GIVES(c, 0, "fdb.del", "{\"port\":\"lab/p\",\"mac\":\"02:00:00:00:00:77\",\"vlan\":4}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\"}", "total"), "0");
 	CU_ASSERT_STRING_EQUAL(answer(c, "port.validate", "{\"switch\":\"lab\",\"policy\":{\"isolated\":true}}", ""), "");
-	GIVES(c, RPC_INVALID_PARAMS, "port.validate", "{\"switch\":\"lab\",\"policy\":{\"vlan\":{\"mode\":\"isolated\",\"primary\":5}}}");
+	GIVES(c, RPC_INVALID_PARAMS, "port.validate",
+	      "{\"switch\":\"lab\",\"policy\":{\"vlan\":{\"mode\":\"isolated\",\"primary\":5}}}");
 	CU_ASSERT_EQUAL(count(c, "port.list", "ports"), 1);
 	end();
 }
@@ -237,7 +242,8 @@ static int subscribe(const char *kinds)
 
 	strcpy(addr.sun_path, control);
 	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"event.subscribe\",\"params\":%s}\n", kinds);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
 	    send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		abort();
 	return fd;

@@ -326,7 +326,8 @@ static json_t *counters(const struct vswitch_extension *ext)
 
 	vswitch_extension_stats(ext, &s);
 #define N(member) #member, (json_int_t)s.member
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:I, s:I, s:I}",
 			 N(in_frames), N(out_frames), N(in_dropped), N(out_dropped), N(passed_in), N(completed), N(in_flight),
 			 N(held_total), N(held), N(held_bytes), N(released), N(discarded), N(flushed), N(injected),
 			 N(inject_refused), N(directed), N(requests), N(refusals), N(references), N(misuse), N(batches),

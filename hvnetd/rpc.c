@@ -85,9 +85,9 @@ int rpc_check_params(const struct rpc_method *m, json_t *params, bool *dry_run, 
 	return field_check(m->params, params, "", err);
 }
 
-static void run_now(struct rpc_call *call)
+static void run_now(struct rpc_request *r)
 {
-	rpc_answer(call, call->request->d->handle(call));
+	rpc_answer(&r->call, r->d->handle(&r->call));
 }
 
 /* Finds the method and checks everything that can be checked without the object model. */
@@ -164,7 +164,7 @@ static void begin(struct rpc_request *r, json_t *req)
 	if (r->d->run)
 		r->d->run(r->d->opaque, &r->call);
 	else
-		run_now(&r->call);
+		run_now(r);
 }
 
 /* Requests. */

@@ -119,7 +119,8 @@ static void killed(void)
 		}
 		rand_r(&seed);
 		for (n = answered + 1;; n++) {
-			snprintf(params, sizeof(params), "{\"calls\":[{\"method\":\"port.set\",\"params\":{\"port\":\"lab/p\",\"friendly\":\"%lld\"}},"
+			snprintf(params, sizeof(params), "{\"calls\":["
+				 "{\"method\":\"port.set\",\"params\":{\"port\":\"lab/p\",\"friendly\":\"%lld\"}},"
 				 "{\"method\":\"port.set\",\"params\":{\"port\":\"lab/q\",\"friendly\":\"%lld\"}}]}", (long long)n,
 				 (long long)n);
 			done = checked(c, "transaction", text_params(params));
@@ -228,7 +229,8 @@ static void diff_and_apply(void)
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(result, "changes")), 0);
 	json_decref(result);
 	/* One mistake: nothing of it. */
-	json_array_append_new(json_object_get(config, "adapters"), json_pack("{s:s, s:s, s:s}", "vm", "z", "name", "n", "mac", "02:00:00:00:00:99"));
+	json_array_append_new(json_object_get(config, "adapters"),
+			      json_pack("{s:s, s:s, s:s}", "vm", "z", "name", "n", "mac", "02:00:00:00:00:99"));
 	CU_ASSERT_PTR_NULL(checked(c, "config.apply", json_pack("{s:O}", "config", config)));
 	CU_ASSERT_TRUE(exists("vm-b"));
 	json_array_remove(json_object_get(config, "adapters"), 2);

@@ -21,7 +21,8 @@ static bool make_namespace(void)
 	if (made)
 		return true;
 	made = geteuid() == 0 && !unshare(CLONE_NEWNET) &&
-	       run("for i in 0 1 2; do ip link add e$i type veth peer name p$i && ip link set e$i up && ip link set p$i up || exit 1; done") &&
+	       run("for i in 0 1 2; do ip link add e$i type veth peer name p$i && ip link set e$i up && ip link set p$i up || "
+		   "exit 1; done") &&
 	       run("ip addr add 192.0.2.1/24 dev e2 && ip route add default via 192.0.2.254 dev e2");
 	if (!made)
 		hv_test_skip("no right to make a network namespace, or no ip(8)");
@@ -107,7 +108,9 @@ static void team(void)
 	end();
 }
 
-#define ADDRESS_ON(interface) run("ip -o addr show dev " interface " | grep -q 'inet 192.0.2.1/24' && ip route show default | grep -q 'dev " interface "'")
+#define ADDRESS_ON(interface) \
+	run("ip -o addr show dev " interface " | grep -q 'inet 192.0.2.1/24' && " \
+	    "ip route show default | grep -q 'dev " interface "'")
 
 /* The host keeps its address and its way out: through a kill, a restart, and back to the interface. */
 static void shared(void)
