@@ -278,13 +278,12 @@ static bool whole(const struct vswitch_frame *f)
 	return have >= f->len;
 }
 
-int held_inject(struct vswitch_extension *e, const struct vswitch_frame *f, struct vswitch_port *source)
+static int make_injected(struct vswitch_extension *e, const struct vswitch_frame *f, struct vswitch_port *source)
 {
 	struct stack *s = e->sw->stack;
 	uint8_t depth = (uint8_t)(e->sw->busy ? s->depth + 1 : 0);
 	struct held *h;
 
-	e->stats.inject_refused++;
 	if (!whole(f))
 		return -EBADMSG;
 	if (depth > INJECT_DEPTH)
@@ -297,9 +296,6 @@ int held_inject(struct vswitch_extension *e, const struct vswitch_frame *f, stru
 		held_destroy(h);
 		return -EBADMSG;
 	}
-	e->stats.inject_refused--;
-	e->stats.injected++;
-	source->stats.injected++;
 	if (!h->f.vlan && h->f.offload.flags & VSWITCH_VLAN)
 		h->f.vlan = h->f.offload.vlan_tci & VLAN_ID_MASK;
 	h->f.source = source->id;
@@ -309,6 +305,19 @@ int held_inject(struct vswitch_extension *e, const struct vswitch_frame *f, stru
 	h->depth = depth;
 	defer(h);
 	return 0;
+}
+
+int held_inject(struct vswitch_extension *e, const struct vswitch_frame *f, struct vswitch_port *source)
+{
+	int ret = make_injected(e, f, source);
+
+	if (ret) {
+		e->stats.inject_refused++;
+	} else {
+		e->stats.injected++;
+		source->stats.injected++;
+	}
+	return ret;
 }
 
 /* Their turn. */

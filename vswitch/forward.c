@@ -299,10 +299,13 @@ static hot void decide(struct vswitch_port *p, struct vswitch_frame *f)
 
 static apart void deliver_early(struct vswitch_port *to);
 
-/* With a destination's choices. A port can be chosen for one frame by several members: then it is served early. */
+/*
+ * With a destination's choices. A port can be chosen for one frame by several members: then it is served early, so each frame of the
+ * batch is on its list once at most.
+ */
 static void put_on_directed(struct vswitch_port *to, struct vswitch_frame *f, struct pending_choice choice)
 {
-	if (to->num_pending == VSWITCH_BATCH || (to->num_pending && to->pending[to->num_pending - 1] == f))
+	if (to->num_pending && to->pending[to->num_pending - 1] == f)
 		deliver_early(to);
 	to->choices[to->num_pending] = choice;
 	to->directed |= 1u << to->num_pending;
