@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PORTS = 5, COMMANDS = 200, SEGS = 4 };
 
-struct nic {
+struct fuzz_nic {
 	struct vswitch_nic nic;
 	struct vswitch_port *port;
 	uint64_t taken;
@@ -30,7 +30,7 @@ struct held {				/* a frame of the batch, and its memory */
 	void *blocks[SEGS];
 };
 
-static struct nic nics[PORTS];
+static struct fuzz_nic nics[PORTS];
 static struct held batch[VSWITCH_BATCH];
 static volatile uint8_t sink;
 
@@ -40,7 +40,7 @@ static void ensure(bool x)
 		abort();
 }
 
-static void look_at(const struct nic *t, const struct vswitch_frame *f)
+static void look_at(const struct fuzz_nic *t, const struct vswitch_frame *f)
 {
 	static uint8_t bytes[VSWITCH_FRAME_MAX_BYTES + VLAN_TAG_BYTES];
 	const struct vswitch_offload *o = &f->offload;
@@ -70,7 +70,7 @@ static void look_at(const struct nic *t, const struct vswitch_frame *f)
 
 static void deliver(void *opaque, const struct vswitch_frame *const *frames, unsigned n)
 {
-	struct nic *t = opaque;
+	struct fuzz_nic *t = opaque;
 
 	ensure(n >= 1 && n <= VSWITCH_BATCH);
 	for (unsigned i = 0; i < n; i++) {
@@ -84,7 +84,7 @@ static void deliver(void *opaque, const struct vswitch_frame *const *frames, uns
 
 static void resume(void *opaque)
 {
-	ensure(((struct nic *)opaque)->port->live);
+	ensure(((struct fuzz_nic *)opaque)->port->live);
 }
 
 static const struct vswitch_nic_ops ops = { .deliver = deliver, .resume = resume };
@@ -142,7 +142,7 @@ static void make_frame(struct held *h, struct rd *r)
 	}
 }
 
-static void send_batch(struct nic *t, struct rd *r)
+static void send_batch(struct fuzz_nic *t, struct rd *r)
 {
 	struct vswitch_frame *frames[VSWITCH_BATCH];
 	unsigned n = 1 + byte(r) % VSWITCH_BATCH;
@@ -182,7 +182,7 @@ static void check(void)
 	ensure(copies == offered);
 }
 
-static void reconnect(struct nic *t, uint8_t number)
+static void reconnect(struct fuzz_nic *t, uint8_t number)
 {
 	uint8_t old = t->nic.mac[5];
 
@@ -197,7 +197,7 @@ static void reconnect(struct nic *t, uint8_t number)
 static void command(struct vswitch *sw, struct rd *r, uint64_t *now_ns)
 {
 	uint8_t what = byte(r);
-	struct nic *t = &nics[what % PORTS];
+	struct fuzz_nic *t = &nics[what % PORTS];
 
 	switch (what / PORTS % 10) {
 	case 0:
@@ -245,7 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	vswitch_tick(sw, now_ns);
 	for (unsigned i = 0; i < PORTS; i++, name[0]++) {
-		nics[i] = (struct nic){ .room = 1 };
+		nics[i] = (struct fuzz_nic){ .room = 1 };
 		nics[i].nic = (struct vswitch_nic){ .kind = kinds[i], .mac = { 2, 0, 0, 0, 0, (uint8_t)i },
 						    .max_frame_bytes = 1514, .ops = &ops,
 						    .opaque = &nics[i] };
