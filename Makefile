@@ -92,7 +92,7 @@ $$(foreach p,$$($(1)_PROGS),$$(B)/bin/$$(p)): $$(B)/bin/%: $$(B)/$(1)/%.o $$(cal
 	@$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< -Wl,--start-group $$(call libs_of,$(1)) -Wl,--end-group \
 		$$(call pc_libs,$$(call pkgs_of,$(1))) $$($(1)_LDLIBS)
 CHECKS += $$(patsubst %.c,$$(B)/$(1)/%,$$($(1)_TESTS))
-$$(patsubst %.c,$$(B)/$(1)/%,$$($(1)_TESTS)): %: %.o $$(call libs_of,$(1)) $$(B)/libbase.a
+$$(patsubst %.c,$$(B)/$(1)/%,$$($(1)_TESTS) $$($(1)_SOAK_TESTS)): %: %.o $$(call libs_of,$(1)) $$(B)/libbase.a
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< -Wl,--start-group $$(call libs_of,$(1)) $$(B)/libbase.a -Wl,--end-group \
 		$$(call pc_libs,$$(call pkgs_of,$(1)) cunit) $$($(1)_LDLIBS)
@@ -133,6 +133,7 @@ bench: all
 	@bench/run
 
 soak:
+	@scripts/setup build test guests soak
 	@tests/soak
 
 modules:

@@ -37,3 +37,8 @@ $(BAD_OUT): $(B)/extensions/bad_%.so: extensions/bad.c vswitch/extension.h | $(B
 # The tests load the objects and run the programs.
 $(extensions_TESTS:%.c=$(B)/extensions/%): | $(EXTENSIONS_OUT) $(BAD_OUT) $(B)/bin/hvnet-extcheck $(B)/bin/hvnet-extension
 endif
+
+# The others have one thread.
+ifeq ($(SAN),thread)
+extensions_TESTS := remote_test.c
+endif

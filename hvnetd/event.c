@@ -179,7 +179,7 @@ static void compare_drops(struct hvnetd *d, bool first)
 {
 	const size_t n = count_ports(d);
 	struct drop_row *rows = calloc(n ? n : 1, sizeof(*rows)), *r = rows;
-	const struct drop_row *old = d->events.drops, *end = old + d->events.num_drops;
+	const struct drop_row *old = d->events.drops, *end = old ? old + d->events.num_drops : NULL;
 	struct vswitch_port_stats st;
 	struct vswitch_port *port;
 	const struct object *o;

@@ -16,10 +16,18 @@ vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c
 	team.c team_path.c team_select.c team_announce.c \
 	host_share.c host_record.c host_netlink.c
 vswitch_PKGS += libmnl
-vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c team_peers_test.c host_test.c
+vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c host_test.c
 
 # Extensions and the life cycle.
 vswitch_TESTS += life_test.c extension_test.c extension_control_test.c extension_fault_test.c
 vswitch_SRCS += nic.c extension_frames.c extension_held.c extension_life.c extension_property.c \
 	extension_refs.c extension_request.c extension_services.c extension_save.c extension_load.c \
 	extension_remote.c remote_ring.c
+
+# Open vSwitch and the kernel's bridge as neighbours: with the soak.
+vswitch_SOAK_TESTS := team_peers_test.c
+
+# The others have one thread.
+ifeq ($(SAN),thread)
+vswitch_TESTS := capture_test.c stream_test.c tap_test.c
+endif

@@ -7,12 +7,12 @@ BUILD_PACKAGES=(
 	libsystemd-dev libmnl-dev libcunit1-dev libgraphviz-dev
 	python3 ca-certificates
 )
-# The four libraries at the end are what Open vSwitch needs (openvswitch.sh).
 TEST_PACKAGES=(
 	clang clang-tidy cppcheck sparse iproute2 iputils-ping tcpdump iperf3 procps
 	util-linux netcat-openbsd tshark python3-scapy python3-jsonschema
-	libunbound8 libnuma1 libxdp1 libbpf1
 )
+# What Open vSwitch needs (openvswitch.sh).
+SOAK_PACKAGES=(libunbound8 libnuma1 libxdp1 libbpf1)
 # busybox is the guests' user land; libelf and libssl are what a kernel's build tools link to.
 GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils pahole python3 ethtool)
 
