@@ -276,14 +276,16 @@ static void msi_of_what_is_pending(void)
 	put(&w, E1000_ICS, E1000_INT_LSC);
 	CU_ASSERT(vfuc_intx_take(w.c, 2000));
 	CU_ASSERT(!vfuc_msi_enable(w.c, 1));
-	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 2000) == 1);
+	/* Enabling takes several steps; after each a message may go for what is pending. */
+	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 2000) >= 1);
 	get(&w, E1000_ICR);
+	vfuc_fd_count(vfuc_msi_fd(w.c, 0), 20);
 	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 3));	/* without bus mastering */
 	put(&w, E1000_ICS, E1000_INT_LSC);
 	get(&w, E1000_STATUS);
 	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 20) == 0);
 	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 7));
-	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 2000) == 1);
+	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 2000) >= 1);
 	CU_ASSERT(!vfuc_config_write(w.c, 4, 2, 5));	/* nothing that matters to a message */
 	get(&w, E1000_STATUS);
 	CU_ASSERT(vfuc_fd_count(vfuc_msi_fd(w.c, 0), 20) == 0);

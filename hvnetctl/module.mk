@@ -7,3 +7,8 @@ hvnetctl_PKGS := jansson libpcap
 # Graphviz is the program's alone: those who use the client do not get it.
 hvnetctl_CFLAGS = $(call pc_cflags,libgvc)
 hvnetctl_LDLIBS = $(call pc_libs,libgvc)
+
+# The others have one thread, and Graphviz is not ours.
+ifeq ($(SAN),thread)
+hvnetctl_TESTS := command_test.c
+endif
