@@ -151,7 +151,9 @@ class Suite:
             return able[:1]
         if one.who == "each" or self.long:
             return able
-        return able[self.cases.index(one) % len(able)] if one.driver and able else turn
+        if one.driver:
+            return able[self.cases.index(one) % len(able)] if able else ""
+        return turn
 
     def _pair(self, specs: tuple[GuestSpec, GuestSpec], turn: str) -> None:
         self._end()
