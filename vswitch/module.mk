@@ -4,7 +4,8 @@ vswitch_SRCS := switch.c port.c fdb.c forward.c drop.c congestion.c extension.c 
 vswitch_USES := base
 vswitch_PKGS := libpcap
 vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c invariant_test.c \
-	policy_test.c vlan_test.c guard_test.c guard_address_test.c mirror_test.c stream_test.c tap_test.c pcapng_test.c capture_test.c
+	policy_test.c vlan_test.c guard_test.c guard_address_test.c mirror_test.c stream_test.c tap_test.c pcapng_test.c \
+	capture_test.c capture_filter_test.c capture_ring_test.c
 
 # ACLs and bandwidth.
 vswitch_SRCS += flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_flows.c acl_fragments.c acl_save.c \
@@ -22,12 +23,12 @@ vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c host_t
 vswitch_TESTS += life_test.c extension_test.c extension_control_test.c extension_fault_test.c
 vswitch_SRCS += nic.c extension_frames.c extension_held.c extension_life.c extension_property.c \
 	extension_refs.c extension_request.c extension_services.c extension_save.c extension_load.c \
-	extension_remote.c remote_ring.c
+	extension_remote.c extension_remote_attach.c extension_remote_events.c extension_remote_frames.c remote_ring.c remote_frame.c
 
 # Open vSwitch and the kernel's bridge as neighbours: with the soak.
 vswitch_SOAK_TESTS := team_peers_test.c
 
 # The others have one thread.
 ifeq ($(SAN),thread)
-vswitch_TESTS := capture_test.c stream_test.c tap_test.c
+vswitch_TESTS := capture_ring_test.c stream_test.c tap_test.c
 endif
