@@ -1,5 +1,5 @@
 # The library for extensions in processes of their own, the examples, and what tries extensions out.
-extensions_SRCS := remote.c check_proxy.c check_drive.c
+extensions_SRCS := remote.c remote_services.c remote_frames.c remote_events.c check_proxy.c check_drive.c
 extensions_PROGS := hvnet-extension hvnet-extcheck
 extensions_USES := vswitch base
 extensions_TESTS := check_test.c examples_test.c remote_test.c

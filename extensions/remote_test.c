@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 
 #include "extensions/test_paths.h"
-#include "vswitch/remote_ring.h"
+#include "vswitch/remote_frame.h"
 #include "vswitch/test_nic.h"
 
 extern char **environ;
@@ -296,8 +296,7 @@ static void attach(struct client *c, enum vswitch_ext_class class)
 	close(fds[0]);
 	c->wake_fd = fds[1];
 	c->host_fd = fds[2];
-	c->in = (struct remote_ring){ &c->memory->to_program, c->memory->to_program_data, REMOTE_TO_PROGRAM_BYTES, 0 };
-	c->out = (struct remote_ring){ &c->memory->to_host, c->memory->to_host_data, REMOTE_TO_HOST_BYTES, 0 };
+	remote_rings(c->memory, &c->in, &c->out);
 }
 
 static void leave(struct client *c)
