@@ -4,14 +4,15 @@
  *
  *	config: [egress] drop EXPRESSION | [egress] pass EXPRESSION		("drop tcp port 25", "pass arp or ip host 10.0.0.1")
  *
- * drop drops what matches, pass what does not; at ingress, or at egress for each destination. Frames are looked at as on a wire, with
- * their tag; what the expression reads beyond the first bytes is copied first.
+ * drop drops what matches, pass what does not; at ingress, or at egress for each destination. Expressions mean what they do to tcpdump
+ * on a Linux interface ("ip" is also what has a VLAN tag); what they read beyond the first bytes is copied first.
  */
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 
 #include "extensions/example.h"
+#include "vswitch/capture.h"
 #include "vswitch/capture_filter.h"
 
 struct filter {
@@ -25,10 +26,12 @@ struct filter {
 
 static bool unwanted(struct filter *f, const struct vswitch_frame *frame)
 {
-	uint32_t len = frame->len + (frame->offload.flags & VSWITCH_VLAN ? 4 : 0);
-	uint32_t n = example_wire_bytes(f->s, frame, f->program.bytes, f->program.reach);
+	const bool tagged = frame->offload.flags & VSWITCH_VLAN;
+	uint32_t n = frame->len < f->program.reach ? frame->len : f->program.reach;
 
-	return capture_filter_passes(&f->program, len, n) == f->drops_matches;
+	f->s->frame_copy(frame, 0, f->program.bytes, n);
+	return capture_filter_passes(&f->program, frame->len, n, tagged ? frame->offload.vlan_tci : CAPTURE_FILTER_NO_TAG) ==
+	       f->drops_matches;
 }
 
 static void filter(struct filter *f, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v)
@@ -58,21 +61,16 @@ static void egress(void *instance, const struct vswitch_ext_batch *b, struct vsw
 
 static int compile(struct filter *f, const char *expression, char *refusal)
 {
-	pcap_t *p = pcap_open_dead(DLT_EN10MB, VSWITCH_FRAME_MAX_BYTES + 4);
 	struct bpf_program program;
-	int ret;
+	char why[PCAP_ERRBUF_SIZE];
+	int ret = vswitch_capture_compile(expression, &program, why, sizeof(why));
 
-	if (!p)
-		return -ENOMEM;
-	if (pcap_compile(p, &program, expression, 1, PCAP_NETMASK_UNKNOWN)) {
-		ret = EXAMPLE_REFUSE(refusal, -EINVAL, "\"%.50s\": %.60s", expression, pcap_geterr(p));
-	} else {
-		ret = capture_filter_init(&f->program, &program, VSWITCH_FRAME_MAX_BYTES + 4);
-		if (ret)
-			snprintf(refusal, VSWITCH_REFUSAL_BYTES, "\"%.80s\" makes a program that is too long", expression);
-		pcap_freecode(&program);
-	}
-	pcap_close(p);
+	if (ret)
+		return EXAMPLE_REFUSE(refusal, ret, "\"%.50s\": %.60s", expression, why);
+	ret = capture_filter_init(&f->program, &program, VSWITCH_FRAME_MAX_BYTES);
+	if (ret)
+		snprintf(refusal, VSWITCH_REFUSAL_BYTES, "\"%.80s\" makes a program that is too long", expression);
+	pcap_freecode(&program);
 	return ret;
 }
 

@@ -105,18 +105,16 @@ static int complain(int status, const char *format, ...)
 /* The request. */
 
 /* The expression's program as tcpdump -ddd prints it, with commas for newlines. To be freed; NULL after a complaint. */
-static char *compile(const char *expression, int snap)
+static char *compile(const char *expression)
 {
-	pcap_t *dead = pcap_open_dead(DLT_EN10MB, snap);
 	struct bpf_program program;
+	char why[PCAP_ERRBUF_SIZE];
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f;
 
-	if (!dead || pcap_compile(dead, &program, expression, 1, PCAP_NETMASK_UNKNOWN)) {
-		complain(0, "--filter: %s; see pcap-filter(7)", dead ? pcap_geterr(dead) : "out of memory");
-		if (dead)
-			pcap_close(dead);
+	if (vswitch_capture_compile(expression, &program, why, sizeof(why))) {
+		complain(0, "--filter: %s; see pcap-filter(7)", why);
 		return NULL;
 	}
 	f = open_memstream(&text, &n);
@@ -128,7 +126,6 @@ static char *compile(const char *expression, int snap)
 		fclose(f);
 	}
 	pcap_freecode(&program);
-	pcap_close(dead);
 	return text;
 }
 
@@ -154,7 +151,7 @@ static json_t *make_request(const json_t *params)
 	copy_param(request, "count", params, "count");
 	copy_param(request, "buffer_bytes", params, "buffer");
 	if (filter) {
-		program = compile(filter, 262144);
+		program = compile(filter);
 		if (!program) {
 			json_decref(request);
 			return NULL;

@@ -285,7 +285,7 @@ static uint16_t vlan_of(const struct sight *s)
 
 static bool passes(struct vswitch_capture *c, const struct sight *s)
 {
-	uint32_t n = available(s);
+	uint32_t tag = s->tagged ? VLAN_TAG_BYTES : 0, n = available(s) - tag;
 
 	if (c->config.vlan != VSWITCH_CAPTURE_VLAN_ANY && vlan_of(s) != c->config.vlan)
 		return false;
@@ -293,8 +293,8 @@ static bool passes(struct vswitch_capture *c, const struct sight *s)
 		return true;
 	if (n > c->filter.reach)
 		n = c->filter.reach;
-	copy_wire(s, c->filter.bytes, n);
-	return capture_filter_passes(&c->filter, s->bytes, n);
+	copy_pieces(s->f, 0, c->filter.bytes, n);
+	return capture_filter_passes(&c->filter, s->bytes - tag, n, tag ? s->f->offload.vlan_tci : CAPTURE_FILTER_NO_TAG);
 }
 
 /* What is beside the bytes; false: nothing. */

@@ -77,6 +77,16 @@ const uint8_t *vswitch_capture_next(struct vswitch_capture_ring *ring, uint64_t 
 /* … gives back all before position. */
 void vswitch_capture_release(struct vswitch_capture_ring *ring, uint64_t position);
 
+/* ---- filters ---- */
+
+/*
+ * Compiles an expression of pcap-filter(7) with libpcap, so that it means what it does to tcpdump on a Linux interface: "icmp" finds
+ * tagged frames, too, and "vlan 10 and icmp", "icmp and vlan 10" those of one VLAN. pcap_freecode() frees *out. Host names are looked
+ * up, which may take its time. -EINVAL, -ENOMEM: why, of room bytes (libpcap's are PCAP_ERRBUF_SIZE at most), says what is wrong.
+ */
+int vswitch_capture_compile(const char *expression, struct bpf_program *out, char *why, size_t room)
+	__attribute__((warn_unused_result));
+
 /* ---- captures ---- */
 
 struct vswitch_capture_config {
@@ -86,7 +96,11 @@ struct vswitch_capture_config {
 	int vlan;			/* VSWITCH_CAPTURE_VLAN_…, or 1 … 4094: as the switch sees it, at INGRESS as tagged */
 	uint32_t snap_bytes;		/* of each frame at most; 0: all */
 	uint64_t max_frames;		/* the capture ends after so many; 0: never */
-	const struct bpf_program *filter;	/* for DLT_EN10MB, run on the whole frame; NULL: all frames. Copied */
+	/*
+	 * For DLT_EN10MB, run on the whole frame, but for its outer VLAN tag, as programs for sockets on Linux are: the tag is beside the
+	 * bytes (ancillary loads SKF_AD_VLAN_TAG_PRESENT and SKF_AD_VLAN_TAG). NULL: all frames. Copied.
+	 */
+	const struct bpf_program *filter;
 	struct vswitch_capture_ring *ring;	/* borrowed until stop; zeroed but for bytes; aligned to 64 */
 	const char *application;	/* for the section header, e.g. "hvnetd 1.0"; copied to the ring. NULL: none */
 	/*
