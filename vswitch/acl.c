@@ -221,15 +221,13 @@ static void extended_changed(struct port_acl *acl)
 	acl->generation++;
 }
 
-static int refuse(struct vswitch_why *why, int ret, uint32_t id)
+static void refuse(struct vswitch_why *why, uint32_t id)
 {
 	if (!why)
-		return ret;
-	if (ret == -EEXIST) {
-		why->field = "address";
-		snprintf(why->text, sizeof(why->text), "entry %u is for the same addresses already", id);
-	}
-	return ret;
+		return;
+	why->field = "address";
+	why->entry = id;
+	snprintf(why->text, sizeof(why->text), "entry %u is for the same addresses already", id);
 }
 
 /* An id that only an entry has whose port was cleared is free. */
@@ -253,6 +251,8 @@ static int choose_id(struct acl_table *t, uint32_t wanted, uint32_t *id, struct 
 	}
 	if (wanted && is_taken(t, wanted)) {
 		wrong(why, "id", "another entry has it");
+		if (why)
+			why->entry = wanted;
 		return -EEXIST;
 	}
 	*id = wanted ? wanted : t->last_id + 1;
@@ -288,7 +288,8 @@ static int add(struct vswitch_port *port, const struct vswitch_acl_entry *what, 
 	ret = choose_id(port->sw->acl, *id, &e->pub.id, why);
 	if (!ret) {
 		ret = acl_insert(port->sw->acl, e, &other);
-		refuse(why, ret, other ? other->pub.id : 0);
+		if (ret == -EEXIST)
+			refuse(why, other->pub.id);
 	}
 	if (ret) {
 		free(e);

@@ -88,8 +88,7 @@ void fdb_free(struct fdb *fdb)
 
 /* Nodes and buckets. */
 
-/* Flushed, but still in the lists. */
-static bool is_dead(const struct fdb *fdb, const struct fdb_node *n)
+bool fdb_is_dead(const struct fdb *fdb, const struct fdb_node *n)
 {
 	return !n->is_static && fdb->slots[n->slot].generation != n->born;
 }
@@ -98,7 +97,7 @@ static struct fdb_node *find_exact(const struct fdb *fdb, uint64_t key)
 {
 	struct fdb_node *n = fdb->buckets[bucket_of(fdb, key)];
 
-	while (n && (n->key != key || is_dead(fdb, n)))
+	while (n && (n->key != key || fdb_is_dead(fdb, n)))
 		n = n->next;
 	return n;
 }
@@ -200,7 +199,7 @@ void fdb_flush_vlan(struct fdb *fdb, uint16_t vlan)
 
 	for (n = TAILQ_FIRST(&fdb->by_age); n; n = next) {
 		next = TAILQ_NEXT(n, by_age);
-		if (n->key >> 48 == vlan && !is_dead(fdb, n)) {
+		if (n->key >> 48 == vlan && !fdb_is_dead(fdb, n)) {
 			forget(fdb, n);
 			fdb->counters.purged++;
 		}
@@ -296,7 +295,7 @@ static void forget_address(struct fdb *fdb, uint64_t mac)
 
 	for (n = LIST_FIRST(macs_of(fdb, mac)); n; n = next) {
 		next = LIST_NEXT(n, by_mac);
-		if ((n->key & MAC_MASK) == mac && !is_dead(fdb, n)) {
+		if ((n->key & MAC_MASK) == mac && !fdb_is_dead(fdb, n)) {
 			forget(fdb, n);
 			fdb->counters.purged++;
 		}
@@ -549,7 +548,7 @@ bool fdb_age(struct fdb *fdb, uint32_t now_s, uint32_t budget)
 	       now_s >= n->seen_s) {
 		if (!budget--)
 			return true;
-		if (is_dead(fdb, n)) {
+		if (fdb_is_dead(fdb, n)) {
 			TAILQ_REMOVE(&fdb->dead, n, by_owner);
 			take_apart(fdb, n);
 			continue;

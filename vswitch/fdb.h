@@ -113,6 +113,9 @@ int fdb_init(struct fdb *fdb, uint32_t max_learned, uint32_t ageing_s)
 /* Zeroed is fine. */
 void fdb_free(struct fdb *fdb);
 
+/* Flushed, but still in the lists. */
+bool fdb_is_dead(const struct fdb *fdb, const struct fdb_node *node);
+
 void fdb_owner_init(struct fdb_owner *owner);
 /* Gives the owner a share of the table, or takes it and the owner's learned entries away. */
 void fdb_owner_set_learns(struct fdb *fdb, struct fdb_owner *owner, bool learns);

@@ -133,6 +133,7 @@ struct vswitch_port_policy {
 struct vswitch_why {
 	const char *field;		/* as in the struct: "vlan.native" */
 	char text[120];			/* "4095 is reserved" */
+	uint32_t entry;			/* of an ACL, -EEXIST: the entry that is in the way */
 };
 
 /*

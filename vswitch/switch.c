@@ -138,6 +138,14 @@ const char *vswitch_name(const struct vswitch *sw)
 	return sw->name;
 }
 
+int vswitch_rename(struct vswitch *sw, const char *name)
+{
+	if (strlen(name) >= sizeof(sw->name))
+		return -EINVAL;
+	strcpy(sw->name, name);
+	return 0;
+}
+
 /* The forwarding table, seen from outside. */
 
 void vswitch_fdb_stats(const struct vswitch *sw, struct vswitch_fdb_stats *out)
@@ -189,6 +197,19 @@ static void show(const struct fdb_node *n, uint32_t now_s,
 
 	fdb_mac_bytes(n->key, e.mac);
 	visit(cookie, &e);
+}
+
+uint32_t vswitch_fdb_walk(struct vswitch *sw, uint32_t cursor, uint32_t places,
+			  void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie)
+{
+	const uint32_t now_s = (uint32_t)(vswitch_now_ns(sw) / NS_PER_S), buckets = sw->fdb.bucket_mask + 1;
+	const struct fdb_node *n;
+
+	for (; places && cursor < buckets; places--, cursor++)
+		for (n = sw->fdb.buckets[cursor]; n; n = n->next)
+			if (!fdb_is_dead(&sw->fdb, n))
+				show(n, now_s, visit, cookie);
+	return cursor < buckets ? cursor : 0;
 }
 
 void vswitch_fdb_visit(struct vswitch *sw,

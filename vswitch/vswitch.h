@@ -91,6 +91,8 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 /* Ports must be gone. NULL is fine. */
 void vswitch_destroy(struct vswitch *sw);
 const char *vswitch_name(const struct vswitch *sw);
+/* Another name (copied) from now on; nothing else changes. -EINVAL: it is too long. */
+int vswitch_rename(struct vswitch *sw, const char *name) __attribute__((warn_unused_result));
 
 /* vswitch_port_create_as() with nothing but a name. */
 int vswitch_port_create(struct vswitch *sw, const char *name, struct vswitch_port **out)
@@ -308,6 +310,13 @@ void vswitch_fdb_stats(const struct vswitch *sw, struct vswitch_fdb_stats *out);
 /* Forgets all learned addresses. */
 void vswitch_fdb_flush(struct vswitch *sw);
 void vswitch_fdb_visit(struct vswitch *sw, void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie);
+/*
+ * The same in pieces, in no order: from cursor on (0: the beginning) through so many places of the table, each of which has a few
+ * addresses or none. Returns where to go on, 0 at the end. What is there all the time is visited once, unless the table is
+ * given another size meanwhile.
+ */
+uint32_t vswitch_fdb_walk(struct vswitch *sw, uint32_t cursor, uint32_t places,
+			  void (*visit)(void *cookie, const struct vswitch_fdb_entry *e), void *cookie);
 
 /* ---- uplinks and teams: a chapter of their own ---- */
 
