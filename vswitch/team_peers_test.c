@@ -209,8 +209,18 @@ static pid_t spawn(const char *program)
 	_exit(127);
 }
 
+/*
+ * Its datapath in user space hears the members through packet sockets, and so does the namespace's own stack, which would answer
+ * ARP requests for the bridge's address with a member's: then the bridge gets frames that are not for it.
+ */
+static void make_members_deaf(void)
+{
+	TEST_RUN("nsenter -t %d -n sh -c 'for i in 1 2; do ip link set far$i arp off; done'", there);
+}
+
 static void start_ovs(const char *bond)
 {
+	make_members_deaf();
 	TEST_RUN("cd %s && ovsdb-tool create conf.db %s", folder, schema);
 	ovsdb = spawn("ovsdb-server conf.db --remote=punix:$PWD/db.sock --unixctl=$PWD/db.ctl");
 	TEST_RUN("cd %s && for i in $(seq 100); do [ -e db.sock ] && break; sleep 0.1; done; "
@@ -278,9 +288,6 @@ static void lacp_with_open_vswitch(void)
 	a = status(1);
 	CU_ASSERT_EQUAL(a.actor.state, 0x3f);
 	CU_ASSERT_EQUAL(a.partner.state & 0x3c, 0x3c);
-	/* What Open vSwitch says in its PDUs its own forwarding follows some seconds later. */
-	for (unsigned i = 0; i < 50 && lost_pings(1, 56, NULL); i++)
-		;
 	CU_ASSERT_EQUAL(lost_pings(50, 56, NULL), 0);
 	CU_ASSERT_EQUAL(lost_pings(20, 4000, NULL), 0);		/* fragments */
 	a = status(1);
