@@ -1,3 +1,3 @@
-base_SRCS := checksum.c log.c loop.c
-base_TESTS := rd_test.c log_test.c loop_test.c
+base_SRCS := checksum.c log.c loop.c listen.c
+base_TESTS := rd_test.c log_test.c loop_test.c listen_test.c
 base_PKGS := liburing

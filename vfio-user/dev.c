@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/listen.h"
 #include "vfio-user/desc.h"
 #include "vfio-user/guard.h"
-#include "vfio-user/listen.h"
 
 /* Vector control of every table entry: masked (PCI 3.0, 6.8.2.9). */
 static void reset_msix_table(struct vfu_dev *dev)
@@ -200,8 +200,7 @@ static int open_socket(struct vfu_dev *dev, const struct vfu_dev_desc *desc)
 
 	if (!path)
 		return -ENOMEM;
-	ret = vfu_listen(path, desc->mode ? desc->mode : 0600, &dev->listen_fd, &dev->socket_dev,
-			 &dev->socket_ino);
+	ret = hv_listen(path, desc->mode ? desc->mode : 0600, &dev->listen_fd, &dev->socket_dev, &dev->socket_ino);
 	if (ret) {
 		free(path);
 		return ret;
@@ -274,7 +273,7 @@ void vfu_dev_destroy(struct vfu_dev *dev)
 	if (hv_watch_active(&dev->lost_watch))
 		hv_watch_stop(&dev->lost_watch);
 	if (dev->socket_path)
-		vfu_listen_unlink(dev->socket_path, dev->socket_dev, dev->socket_ino);
+		hv_unlisten(dev->socket_path, dev->socket_dev, dev->socket_ino);
 	if (dev->listen_fd >= 0)
 		close(dev->listen_fd);
 	if (dev->lost_fd >= 0)

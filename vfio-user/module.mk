@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 vfio-user_SRCS := stats.c version.c config.c desc.c guard.c file.c dma.c dma_pages.c irq.c \
-	conn.c dma_msg.c region.c request.c listen.c dev.c \
+	conn.c dma_msg.c region.c request.c dev.c \
 	client.c client_attach.c client_dma.c client_irq.c
 vfio-user_USES := base
 vfio-user_PKGS := jansson

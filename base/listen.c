@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "vfio-user/listen.h"
+#include "base/listen.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static int clear_path(const char *path)
 	return ret;
 }
 
-int vfu_listen(const char *path, mode_t mode, int *out, uint64_t *dev, uint64_t *ino)
+int hv_listen(const char *path, mode_t mode, int *out, uint64_t *dev, uint64_t *ino)
 {
 	struct sockaddr_un un;
 	struct stat st;
@@ -77,7 +77,7 @@ int vfu_listen(const char *path, mode_t mode, int *out, uint64_t *dev, uint64_t 
 	return 0;
 }
 
-void vfu_listen_unlink(const char *path, uint64_t dev, uint64_t ino)
+void hv_unlisten(const char *path, uint64_t dev, uint64_t ino)
 {
 	struct stat st;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The Unix socket that a function listens on. */
-#ifndef HVNET_VFIO_USER_LISTEN_H
-#define HVNET_VFIO_USER_LISTEN_H
+/* Unix sockets that others connect to, by their paths. */
+#ifndef HVNET_BASE_LISTEN_H
+#define HVNET_BASE_LISTEN_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -11,9 +11,9 @@
  * and *ino. A socket there that nobody listens on is replaced. -EADDRINUSE: somebody does;
  * -ENOTSOCK: it is something else; other -errno.
  */
-int vfu_listen(const char *path, mode_t mode, int *fd, uint64_t *dev, uint64_t *ino)
+int hv_listen(const char *path, mode_t mode, int *fd, uint64_t *dev, uint64_t *ino)
 	__attribute__((warn_unused_result));
 /* Removes path if it is still that file. */
-void vfu_listen_unlink(const char *path, uint64_t dev, uint64_t ino);
+void hv_unlisten(const char *path, uint64_t dev, uint64_t ino);
 
 #endif
