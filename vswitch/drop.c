@@ -26,7 +26,8 @@ void vswitch_port_drop_frames(struct vswitch_port *port, enum vswitch_drop reaso
 			      const struct vswitch_frame *const *frames, unsigned n)
 {
 	vswitch_port_drop(port, reason, n);
-	if (port->watch & VSWITCH_CAPTURE_DROPPED)
-		for (unsigned i = 0; i < n; i++)
-			capture_drop(port, VSWITCH_CAPTURE_OUT, frames[i], 1, reason, NULL);
+	if (!frames || !(port->watch & VSWITCH_CAPTURE_DROPPED))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		capture_drop(port, VSWITCH_CAPTURE_OUT, frames[i], 1, reason, NULL);
 }

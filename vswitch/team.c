@@ -110,7 +110,7 @@ static void send_lacpdu(struct lacp_port *p, const struct lacpdu *pdu)
 
 /* From the members' wires. */
 
-static void dropped(void *opaque, enum vswitch_drop reason, unsigned n)
+static void dropped(void *opaque, enum vswitch_drop reason, const struct vswitch_frame *const *frames, unsigned n)
 {
 	struct member *m = opaque;
 	struct team *t = m->team;
@@ -121,7 +121,7 @@ static void dropped(void *opaque, enum vswitch_drop reason, unsigned n)
 	/* Some may be the team's own, from a buffer. */
 	if (n > t->uplink.port->stats.out_frames)
 		n = (unsigned)t->uplink.port->stats.out_frames;
-	vswitch_port_drop(t->uplink.port, reason, n);
+	vswitch_port_drop_frames(t->uplink.port, reason, frames, n);
 }
 
 static void update_congestion(struct team *t)

@@ -92,19 +92,17 @@ static void deliver(void *opaque, const struct vswitch_frame *const *frames, uns
 {
 	struct team *t = opaque;
 	uint64_t now_ns = t->config.algorithm == VSWITCH_TEAM_DYNAMIC ? hv_now_ns() : 0;
-	unsigned index, home, unsent = 0;
+	unsigned index, home;
 	struct member *m;
 
 	for (unsigned i = 0; i < n; i++) {
 		index = choose(t, frames[i], now_ns, &home);
 		m = team_member(t, index);
 		if (!m)
-			unsent++;
+			vswitch_port_drop_frames(t->uplink.port, VSWITCH_DROP_TEAM_INACTIVE, frames + i, 1);
 		else
 			put(m, home && home != index ? rewrite(m, frames[i], &t->copies[i]) : frames[i]);
 	}
-	if (unsent)
-		vswitch_port_drop(t->uplink.port, VSWITCH_DROP_TEAM_INACTIVE, unsent);
 	TEAM_FOREACH(m, t) {
 		if (!m->num_pending)
 			continue;

@@ -31,11 +31,11 @@ static bool input(void *opaque, struct vswitch_frame *const *frames, unsigned n)
 	return vswitch_port_input(p->uplink.port, frames, n);
 }
 
-static void dropped(void *opaque, enum vswitch_drop reason, unsigned n)
+static void dropped(void *opaque, enum vswitch_drop reason, const struct vswitch_frame *const *frames, unsigned n)
 {
 	struct plain *p = opaque;
 
-	vswitch_port_drop(p->uplink.port, reason, n);
+	vswitch_port_drop_frames(p->uplink.port, reason, frames, n);
 }
 
 static void congested(void *opaque, bool congested)

@@ -296,12 +296,12 @@ static void send_all(struct wire *w, const struct vswitch_frame *const *frames, 
 		if (sent > 0) {
 			done += (unsigned)sent;
 		} else {		/* the first of them is at fault */
-			w->user->dropped(w->opaque, why_not(p, errno), 1);
+			wire_dropped(w, why_not(p, errno), frames + done, 1);
 			done++;
 		}
 	}
 	if (done < n)
-		w->user->dropped(w->opaque, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, n - done);
+		wire_dropped(w, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, frames + done, n - done);
 	if (p->full && !w->gone) {
 		w->user->congested(w->opaque, true);
 		set_events(p);

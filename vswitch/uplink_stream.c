@@ -61,17 +61,32 @@ static void set_events(struct stream *s)
 		hv_watch_modify(&s->watch, events);
 }
 
-/* Counts what is still in the buffer as dropped. */
+/* A frame that the buffer has whole. */
+static void drop_kept_frame(struct stream *s, enum vswitch_drop reason, uint8_t *bytes, uint32_t len)
+{
+	struct vswitch_frame f = { .len = len, .head_bytes = (uint16_t)(len < VSWITCH_HEAD_BYTES ? len : VSWITCH_HEAD_BYTES) };
+	struct iovec rest = { bytes + f.head_bytes, len - f.head_bytes };
+	const struct vswitch_frame *one = &f;
+
+	memcpy(f.head, bytes, f.head_bytes);
+	f.segs = &rest;
+	f.nsegs = len > f.head_bytes;
+	wire_dropped(&s->wire, reason, &one, 1);
+}
+
+/* Counts what is still in the buffer as dropped. Of the first frame in it, only the end may be left. */
 static void drop_kept(struct stream *s, enum vswitch_drop reason)
 {
-	size_t at = s->out_rest;
-	unsigned n = s->out_off < s->out_rest;
+	size_t at = s->out_rest, next;
 
-	for (; at < s->out_bytes; n += at > s->out_off)
-		at += STREAM_PREFIX_BYTES + get_be32(s->out + at);
+	if (s->out_off < s->out_rest)
+		wire_dropped(&s->wire, reason, NULL, 1);
+	for (; at < s->out_bytes; at = next) {
+		next = at + STREAM_PREFIX_BYTES + get_be32(s->out + at);
+		if (next > s->out_off)
+			drop_kept_frame(s, reason, s->out + at + STREAM_PREFIX_BYTES, get_be32(s->out + at));
+	}
 	s->out_off = s->out_bytes = s->out_rest = 0;
-	if (n)
-		s->wire.user->dropped(s->wire.opaque, reason, n);
 }
 
 static void die(struct stream *s, const char *why, int error)
@@ -256,7 +271,7 @@ static void keep_rest(struct stream *s, const struct vswitch_frame *const *frame
 			continue;
 		}
 		if (!keep(s, frames[i], sent))
-			s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_UPLINK_FULL, 1);
+			wire_dropped(&s->wire, VSWITCH_DROP_UPLINK_FULL, frames + i, 1);
 		sent = 0;
 	}
 }
@@ -279,9 +294,9 @@ static unsigned send_some(struct stream *s, const struct vswitch_frame *const *f
 	} else if (errno == EAGAIN || errno == EINTR) {
 		keep_rest(s, frames, some, 0);
 	} else if (errno == EFAULT) {	/* a guest's memory went away */
-		s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_BAD_FRAME, some);
+		wire_dropped(&s->wire, VSWITCH_DROP_BAD_FRAME, frames, some);
 	} else {
-		s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_NOT_READY, some);
+		wire_dropped(&s->wire, VSWITCH_DROP_NOT_READY, frames, some);
 		die(s, "sending", errno);
 	}
 	return some;
@@ -295,7 +310,7 @@ static void send_all(struct wire *w, const struct vswitch_frame *const *frames, 
 	while (done < n && !s->wire.gone && !out_left(s))
 		done += send_some(s, frames + done, n - done);
 	if (s->wire.gone) {
-		s->wire.user->dropped(s->wire.opaque, VSWITCH_DROP_NOT_READY, n - done);
+		wire_dropped(&s->wire, VSWITCH_DROP_NOT_READY, frames + done, n - done);
 		return;
 	}
 	keep_rest(s, frames + done, n - done, 0);

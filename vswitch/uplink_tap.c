@@ -191,9 +191,9 @@ static void write_frame(struct tap *t, const struct vswitch_frame *f)
 	t->iov[0] = (struct iovec){ &vnet, sizeof(vnet) };
 	n = frame_cursor_take(&c, &length, &t->iov[1], IOVECS - 1);
 	if (length < f->len)		/* in pieces of 64 bytes on average, or less */
-		t->wire.user->dropped(t->wire.opaque, VSWITCH_DROP_TOO_BIG, 1);
+		wire_dropped(&t->wire, VSWITCH_DROP_TOO_BIG, &f, 1);
 	else if (writev(t->fd, t->iov, (int)n + 1) < 0)
-		t->wire.user->dropped(t->wire.opaque, why_not(t, errno), 1);
+		wire_dropped(&t->wire, why_not(t, errno), &f, 1);
 }
 
 static void send_all(struct wire *w, const struct vswitch_frame *const *frames, unsigned n)
@@ -203,7 +203,7 @@ static void send_all(struct wire *w, const struct vswitch_frame *const *frames, 
 
 	for (unsigned i = 0; i < n; i++) {
 		if (w->gone || (t->full && !was_full))
-			w->user->dropped(w->opaque, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, 1);
+			wire_dropped(w, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, frames + i, 1);
 		else
 			write_frame(t, frames[i]);
 	}

@@ -16,8 +16,8 @@ struct wire;
 struct wire_user {		/* opaque: as given to wire_open_…() */
 	/* 1 … VSWITCH_BATCH frames came in; true: no more of them until wire_resume(). */
 	bool (*input)(void *opaque, struct vswitch_frame *const *frames, unsigned n);
-	/* So many frames that it was given to send, now or earlier, do not go out. */
-	void (*dropped)(void *opaque, enum vswitch_drop reason, unsigned n);
+	/* So many frames that it was given to send, now or earlier, do not go out. frames NULL: they are not there any more. */
+	void (*dropped)(void *opaque, enum vswitch_drop reason, const struct vswitch_frame *const *frames, unsigned n);
 	void (*congested)(void *opaque, bool congested);
 	/* A field of struct wire is another than before. May be called from within any call but destroy(). */
 	void (*changed)(void *opaque);
@@ -53,6 +53,12 @@ struct wire {
 static inline void wire_send(struct wire *w, const struct vswitch_frame *const *frames, unsigned n)
 {
 	w->ops->send(w, frames, n);
+}
+
+static inline void wire_dropped(const struct wire *w, enum vswitch_drop reason, const struct vswitch_frame *const *frames,
+				unsigned n)
+{
+	w->user->dropped(w->opaque, reason, frames, n);
 }
 
 static inline void wire_resume(struct wire *w)

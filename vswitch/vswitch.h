@@ -251,7 +251,7 @@ const char *vswitch_drop_name(enum vswitch_drop reason);	/* "no-buffer" */
 
 /* A NIC drops n frames that were delivered to it, now or earlier: they do not count as out any more. */
 void vswitch_port_drop(struct vswitch_port *port, enum vswitch_drop reason, unsigned n);
-/* The same from within deliver(), where the frames are still there to be shown by a capture. */
+/* The same while the frames are still there to be shown by a capture, as they are from within deliver(). frames NULL: they are not. */
 void vswitch_port_drop_frames(struct vswitch_port *port, enum vswitch_drop reason,
 			      const struct vswitch_frame *const *frames, unsigned n);
 
