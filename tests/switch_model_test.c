@@ -138,7 +138,7 @@ static struct vswitch_port_policy random_policy(void)
 static void change_policy(unsigned port)
 {
 	struct vswitch_port_policy policy = random_policy();
-	struct vswitch_why why = { "", "" };
+	struct vswitch_why why = { .field = "" };
 	bool none = !pick(4);
 	int ret = vswitch_port_set_policy(nics[port].port, none ? NULL : &policy, &why);
 

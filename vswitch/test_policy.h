@@ -27,7 +27,7 @@ static inline struct vswitch_vlan_set test_vlans(int first, ...)
 
 static inline void test_policy(struct test_nic *t, const struct vswitch_port_policy *policy)
 {
-	struct vswitch_why why = { "", "" };
+	struct vswitch_why why = { .field = "" };
 	int ret = vswitch_port_set_policy(t->port, policy, &why);
 
 	if (ret) {
