@@ -46,10 +46,6 @@ static void unwrap(struct seen *s)
 		}
 		s->type = two(s->b + s->ip + wrap - 2);
 		s->ip += wrap;
-		if (!tag && s->type < 0x600) {
-			s->type = 0;
-			return;
-		}
 	}
 }
 
@@ -85,18 +81,16 @@ static void follow(struct seen *s, unsigned next, bool v6)
 			s->later = two(h + 2) >> 3;
 		off += next == 44 ? 8 : next == 51 ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
 		next = h[0];
-		if (off > s->end) {
-			s->lost = true;
+		if (!there(s, off, 0))
 			return;
-		}
 	}
 	s->protocol = next;
 	s->transport = off;
-	if (!s->later && s->end - off >= 8) {
-		bool discovery = next == 58 && off < s->len && s->b[off] >= 133 && s->b[off] <= 137;
-		uint32_t need = off + 8 <= SEEN_MAX && discovery ? s->end - off : 8;
+	if (!s->later) {
+		uint32_t left = s->end - off;
+		bool discovery = next == 58 && left >= 8 && off < SEEN_MAX && s->b[off] >= 133 && s->b[off] <= 137;
 
-		s->anything = off + need > SEEN_MAX;
+		there(s, off, left < 8 || (discovery && off + 8 <= SEEN_MAX) ? left : 8);
 	}
 }
 

@@ -10,8 +10,7 @@
 
 enum {
 	FLOW_BYTES_MAX = 512,		/* our policy: of headers, from the frame's first byte */
-	FLOW_TAGS_MAX = 3,		/* our policy: VLAN tags in the bytes */
-	FLOW_EXTENSIONS_MAX = 8,	/* our policy: IPv6 extension headers */
+	FLOW_WRAPS_MAX = 3,		/* our policy: VLAN tags and SNAP headers in the bytes */
 
 	FLOW_ICMP = 1,			/* IANA's protocol numbers */
 	FLOW_TCP = 6,

@@ -2,6 +2,7 @@
 /*
  * What the header parser finds, and where it refuses to look on.
  */
+#include "vswitch/headers.h"
 #include "vswitch/test_packet.h"
 
 static uint8_t bytes[2048];
@@ -30,7 +31,7 @@ static void finds_five_fields(void)
 		{ .protocol = FLOW_UDP, .payload = 100 },
 		{ .version = 6, .protocol = FLOW_TCP, .tcp_flags = 0x12 },
 		{ .version = 6, .protocol = FLOW_UDP, .extensions = 3 },
-		{ .version = 6, .protocol = FLOW_UDP, .extensions = FLOW_EXTENSIONS_MAX },
+		{ .version = 6, .protocol = FLOW_UDP, .extensions = HEADERS_EXTENSIONS_MAX },
 	};
 	struct test_packet t;
 	struct flow f;

@@ -354,7 +354,7 @@ static void as_many_as_allowed(void)
 static void many_addresses(void)
 {
 	struct vswitch_port_policy policy = { .dynamic_ip_limit = VSWITCH_POLICY_IP_LIMIT };
-	struct vswitch_why why = { "", "" };
+	struct vswitch_why why = { .field = "" };
 	uint64_t now_ns = 1000000000000;
 
 	begin(&policy);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guard has to know of a frame's headers, as the most credulous receiver would read them. Pure: bytes in, a struct out.
+ * What a guard has to know of a frame's headers, as the most credulous receiver would read them: headers.h. Pure: bytes in, a
+ * struct out.
  */
 #ifndef HVNET_VSWITCH_GUARD_PARSE_H
 #define HVNET_VSWITCH_GUARD_PARSE_H

@@ -116,6 +116,17 @@ static uint16_t reply6_behind_8(void) { return behind(17, 60, 8, 8); }
 static uint16_t reply6_behind_9(void) { return behind(17, 60, 9, 0); }
 static uint16_t reply6_behind_448(void) { return behind(17, 60, 2, 200); }
 static uint16_t reply6_behind_600(void) { return behind(17, 60, 3, 192); }
+
+/* The packet ends within the UDP header, and where it begins is not in the head. */
+static uint16_t reply6_cut_far_behind(void)
+{
+	packet_begin(&packet, 0);
+	put_be16(packet_push(&packet, 5), 547);
+	packet_extension(&packet, 17, 80);
+	packet_ipv6(&packet, 60, link_local);
+	return 0x86dd;
+}
+
 static uint16_t advertisement(void) { return behind(58, 0, 0, 0); }
 static uint16_t advertisement_behind_hop_by_hop(void) { return behind(58, 0, 1, 0); }
 static uint16_t advertisement_behind_options(void) { return behind(58, 60, 3, 40); }
@@ -303,6 +314,7 @@ static const struct {
 	ROW(advertisement_fragmented, ROUTER), ROW(advertisement_atomic, ROUTER), ROW(redirect6, ROUTER),
 	ROW(redirect4, ROUTER), ROW(advertisement4, ROUTER), ROW(redirect4_fragmented, ROUTER),
 	ROW(first6_without_transport, DHCP), ROW(first6_in_options, EITHER), ROW(chain6_beyond_the_end, EITHER), ROW(empty_udp6, DHCP),
+	ROW(reply6_cut_far_behind, DHCP),
 	ROW(empty_icmp6, ROUTER), ROW(empty_icmp4, ROUTER), ROW(cut_ipv4, EITHER), ROW(cut_ipv6, EITHER),
 	ROW(short_header4, EITHER),
 	ROW(discover, PASS), ROW(solicit6, PASS), ROW(dns, PASS), ROW(udp4_first, PASS), ROW(udp4_later, PASS),
