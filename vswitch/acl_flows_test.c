@@ -4,26 +4,18 @@
  */
 #include <errno.h>
 
-#include "vswitch/acl_internal.h"
-#include "vswitch/test_packet.h"
+#include "vswitch/test_acl.h"
 
 #define T0 1000000000000ull
 #define S ACL_NS_PER_S
-
-static struct vswitch *sw;
-static struct test_nic guest, other;
-static struct test_frame *frame;
-static struct vswitch_why why;
 
 static uint32_t add(enum vswitch_acl_direction d, enum vswitch_acl_action action, uint16_t protocol, uint16_t weight,
 		    bool stateful, uint32_t idle_s)
 {
 	struct vswitch_acl_extended x = { .direction = d, .action = action, .protocol = protocol, .weight = weight,
 					  .stateful = stateful, .idle_timeout_s = idle_s };
-	uint32_t id = 0;
 
-	CU_ASSERT_EQUAL(vswitch_acl_add_extended(guest.port, &x, &id, &why), 0);
-	return id;
+	return extended(&x);
 }
 
 /* The guest may begin what it likes, and gets answers only. */
@@ -31,33 +23,6 @@ static uint32_t allow_answers_only(uint32_t idle_s)
 {
 	add(VSWITCH_ACL_IN, VSWITCH_ACL_DENY, VSWITCH_ACL_PROTOCOL_ANY, 1, false, 0);
 	return add(VSWITCH_ACL_OUT, VSWITCH_ACL_ALLOW, VSWITCH_ACL_PROTOCOL_ANY, 1, true, idle_s);
-}
-
-static void begin(void)
-{
-	sw = test_switch();
-	test_nic_plug(sw, &guest, VSWITCH_NIC_SYNTHETIC, 1, 0);
-	test_nic_plug(sw, &other, VSWITCH_NIC_SYNTHETIC, 2, 0);
-	frame = test_frame_new();
-}
-
-static void end(void)
-{
-	CU_ASSERT(test_balanced(sw));
-	test_nic_unplug(&guest);
-	test_nic_unplug(&other);
-	vswitch_destroy(sw);
-	free(frame);
-}
-
-static bool passes(struct test_nic *from, const struct test_packet *t)
-{
-	struct test_nic *to = from == &guest ? &other : &guest;
-	unsigned before = to->num_got;
-
-	test_packet_set(frame, to->nic.mac, from->nic.mac, t);
-	test_send(from, frame);
-	return to->num_got == before + 1;
 }
 
 static uint8_t version = 4;
@@ -78,20 +43,9 @@ static bool gets(uint8_t protocol, uint16_t remote, uint16_t local, uint8_t flag
 	return passes(&other, &t);
 }
 
-static struct vswitch_acl_stats stats(void)
-{
-	struct vswitch_acl_stats s;
-
-	vswitch_acl_stats(guest.port, &s);
-	return s;
-}
-
 static uint32_t flows_of(uint32_t id)
 {
-	struct vswitch_acl_entry e = { 0 };
-
-	CU_ASSERT_EQUAL(vswitch_acl_get(guest.port, id, &e), 0);
-	return e.flows;
+	return entry(id).flows;
 }
 
 static void open_tcp(uint16_t port)

@@ -167,52 +167,47 @@ static enum vswitch_drop ask(struct question *q)
 	return reason;
 }
 
-static struct question begin(const struct vswitch_port *port, enum vswitch_acl_direction d)
+static void drop(struct vswitch_port *port, enum vswitch_acl_direction d, const struct vswitch_frame *f, enum vswitch_drop reason,
+		 const char *rule)
 {
-	return (struct question){
+	if (d == VSWITCH_ACL_OUT)
+		drop_in(port, f, reason, rule);
+	else
+		drop_out(port, f, 1, reason, rule);
+}
+
+static uint32_t ask_all(struct vswitch_port *port, enum vswitch_acl_direction d, struct vswitch_frame *const *frames, uint32_t keep)
+{
+	struct question q = {
 		.acl = port->acl,
 		.table = port->sw->acl,
 		.d = d,
 		.now_ns = port->acl->num_extended[acl_direction(d)] ? vswitch_now_ns(port->sw) : 0,
 	};
+	enum vswitch_drop reason;
+	unsigned i;
+
+	for (uint32_t left = keep; left; left &= left - 1) {
+		i = (unsigned)__builtin_ctz(left);
+		q.frame = frames[i];
+		q.rule = NULL;
+		reason = ask(&q);
+		if (reason == VSWITCH_DROPS)
+			continue;
+		keep &= ~(1u << i);
+		drop(port, d, frames[i], reason, q.rule);
+	}
+	return keep;
 }
 
 uint32_t acl_ingress(struct vswitch_port *from, struct vswitch_frame *const *frames, uint32_t keep)
 {
-	struct question q = begin(from, VSWITCH_ACL_OUT);
-	enum vswitch_drop reason;
-	unsigned i;
-
-	for (uint32_t left = keep; left; left &= left - 1) {
-		i = (unsigned)__builtin_ctz(left);
-		q.frame = frames[i];
-		q.rule = NULL;
-		reason = ask(&q);
-		if (reason == VSWITCH_DROPS)
-			continue;
-		keep &= ~(1u << i);
-		drop_in(from, frames[i], reason, q.rule);
-	}
-	return keep;
+	return ask_all(from, VSWITCH_ACL_OUT, frames, keep);
 }
 
 uint32_t acl_egress(struct vswitch_port *to, struct vswitch_frame *const *frames, uint32_t keep)
 {
-	struct question q = begin(to, VSWITCH_ACL_IN);
-	enum vswitch_drop reason;
-	unsigned i;
-
-	for (uint32_t left = keep; left; left &= left - 1) {
-		i = (unsigned)__builtin_ctz(left);
-		q.frame = frames[i];
-		q.rule = NULL;
-		reason = ask(&q);
-		if (reason == VSWITCH_DROPS)
-			continue;
-		keep &= ~(1u << i);
-		drop_out(to, frames[i], 1, reason, q.rule);
-	}
-	return keep;
+	return ask_all(to, VSWITCH_ACL_IN, frames, keep);
 }
 
 void acl_batch_begins(struct vswitch *sw)

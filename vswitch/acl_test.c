@@ -4,43 +4,10 @@
  */
 #include <errno.h>
 
-#include "vswitch/acl_internal.h"
-#include "vswitch/test_packet.h"
+#include "vswitch/headers.h"
+#include "vswitch/test_acl.h"
 
 #define ADDRESS(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
-
-/* A guest whose port has the entries, and another one. */
-static struct vswitch *sw;
-static struct test_nic guest, other;
-static struct test_frame *frame;
-
-static void begin(void)
-{
-	sw = test_switch();
-	test_nic_plug(sw, &guest, VSWITCH_NIC_SYNTHETIC, 1, 0);
-	test_nic_plug(sw, &other, VSWITCH_NIC_SYNTHETIC, 2, 0);
-	frame = test_frame_new();
-}
-
-static void end(void)
-{
-	CU_ASSERT(test_balanced(sw));
-	test_nic_unplug(&guest);
-	test_nic_unplug(&other);
-	vswitch_destroy(sw);
-	free(frame);
-}
-
-/* Whether the other side gets what one of the two sends. */
-static bool passes(struct test_nic *from, const struct test_packet *t)
-{
-	struct test_nic *to = from == &guest ? &other : &guest;
-	unsigned before = to->num_got;
-
-	test_packet_set(frame, to->nic.mac, from->nic.mac, t);
-	test_send(from, frame);
-	return to->num_got == before + 1;
-}
 
 static bool sends(uint32_t from, uint32_t to)
 {
@@ -75,23 +42,6 @@ static uint32_t simple(enum vswitch_acl_direction d, enum vswitch_acl_action act
 
 	CU_ASSERT_EQUAL(vswitch_acl_add_simple(guest.port, &s, &id, &why), 0);
 	return id;
-}
-
-static uint32_t extended(const struct vswitch_acl_extended *x)
-{
-	struct vswitch_why why;
-	uint32_t id = 0;
-
-	CU_ASSERT_EQUAL(vswitch_acl_add_extended(guest.port, x, &id, &why), 0);
-	return id;
-}
-
-static struct vswitch_acl_entry entry(uint32_t id)
-{
-	struct vswitch_acl_entry e = { 0 };
-
-	CU_ASSERT_EQUAL(vswitch_acl_get(guest.port, id, &e), 0);
-	return e;
 }
 
 static uint32_t drops(enum vswitch_drop reason)
@@ -514,7 +464,7 @@ static void early_fragments_pass_by_entries_without_ports(void)
 
 static void headers_that_cannot_be_followed_are_dropped(void)
 {
-	struct test_packet t = { .version = 6, .from = 1, .to = 2, .extensions = FLOW_EXTENSIONS_MAX + 1 };
+	struct test_packet t = { .version = 6, .from = 1, .to = 2, .extensions = HEADERS_EXTENSIONS_MAX + 1 };
 
 	begin();
 	CU_ASSERT_TRUE(passes(&guest, &t));
@@ -672,7 +622,6 @@ static void clearing_takes_no_time_by_entries(void)
 	struct vswitch_acl_extended x = { .direction = VSWITCH_ACL_OUT, .action = VSWITCH_ACL_DENY, .weight = 5,
 					  .protocol = VSWITCH_ACL_PROTOCOL_ANY, .remote_ports = { 1, 65534 } };
 	struct vswitch_acl_simple s = { VSWITCH_ACL_OUT, VSWITCH_ACL_DENY, VSWITCH_ACL_REMOTE, { VSWITCH_ACL_IPV4, 32, { 0 } } };
-	struct vswitch_acl_stats st;
 	struct vswitch_why why;
 	uint32_t id = 3;
 
@@ -688,8 +637,7 @@ static void clearing_takes_no_time_by_entries(void)
 	CU_ASSERT_FALSE(STAILQ_EMPTY(&sw->acl->dying));
 	CU_ASSERT_PTR_NULL(vswitch_acl_next(guest.port, NULL));
 	CU_ASSERT_EQUAL(vswitch_acl_delete(guest.port, 5), -ENOENT);
-	vswitch_acl_stats(guest.port, &st);
-	CU_ASSERT(st.entries == 0 && st.flow_limit == 77);
+	CU_ASSERT(stats().entries == 0 && stats().flow_limit == 77);
 	s.address.bytes[3] = 5;
 	CU_ASSERT_EQUAL(vswitch_acl_add_simple(guest.port, &s, &id, &why), 0);	/* both are free again */
 	CU_ASSERT_FALSE(sends(1, 5));
