@@ -4,9 +4,14 @@
  * sent the frame itself or gets it anyway. Copies are noted while a batch makes its way and handed over
  * when all others have got theirs, so nobody waits for a mirror, and copies of copies cannot come into being. They are no
  * concern of the destination's VLANs: they show the tag of the VLAN that they are in.
+ *
+ * Filters see what the copies show. A source's is asked once per frame, a destination's for what has passed that.
  */
+#include <errno.h>
+#include <pcap/pcap.h>
 #include <stdlib.h>
 
+#include "vswitch/capture_filter.h"
 #include "vswitch/rules.h"
 
 struct mirror {
@@ -24,6 +29,52 @@ void mirror_destroy(struct mirror *m)
 {
 	free(m);
 }
+
+/* Filters. */
+
+int mirror_filter_create(const char *expression, struct capture_filter **out, struct vswitch_why *why)
+{
+	struct capture_filter *filter = calloc(1, sizeof(*filter));
+	struct bpf_program program;
+	char text[PCAP_ERRBUF_SIZE];
+	int ret = filter ? vswitch_capture_compile(expression, &program, text, sizeof(text)) : -ENOMEM;
+
+	if (ret) {
+		if (ret == -EINVAL)
+			policy_refuse(why, "monitor_filter", "%s", text);
+		free(filter);
+		return ret;
+	}
+	ret = capture_filter_init(filter, &program, VSWITCH_FRAME_MAX_BYTES);
+	pcap_freecode(&program);
+	if (ret == -EINVAL)
+		policy_refuse(why, "monitor_filter", "its program is too long, or could loop (\"protochain\")");
+	if (ret)
+		free(filter);
+	else
+		*out = filter;
+	return ret;
+}
+
+void mirror_filter_destroy(struct capture_filter *filter)
+{
+	if (filter)
+		capture_filter_free(filter);
+	free(filter);
+}
+
+static bool passes(struct capture_filter *filter, const struct vswitch_frame *f)
+{
+	uint32_t n;
+
+	if (!filter)
+		return true;
+	n = f->len < filter->reach ? f->len : filter->reach;
+	vswitch_frame_copy(f, 0, filter->bytes, n);
+	return capture_filter_passes(filter, f->len, n, f->offload.flags & VSWITCH_VLAN ? f->offload.vlan_tci : CAPTURE_FILTER_NO_TAG);
+}
+
+/* Copies. */
 
 static bool is_own(const struct mirror *m, const struct vswitch_frame *f)
 {
@@ -43,12 +94,15 @@ static void note(struct mirror *m, struct vswitch_frame *f)
 		m->copies[m->num_copies++] = f;
 }
 
-static void note_for_session(const struct port_rules *source, struct vswitch_frame *f)
+static void note_for_session(struct port_rules *source, struct vswitch_frame *f)
 {
 	struct port_rules *r;
 
+	if (!passes(source->mirror_filter, f))
+		return;
 	TAILQ_FOREACH(r, &source->port->sw->policies->mirrors, mirror_link)
-		if (r->policy.monitor_session == source->policy.monitor_session && f->source != r->port->id)
+		if (r->policy.monitor_session == source->policy.monitor_session && f->source != r->port->id &&
+		    passes(r->mirror_filter, f))
 			note(r->mirror, f);
 }
 

@@ -2,6 +2,8 @@
 /*
  * Mirrors: one copy of each frame that a source sends or gets, for each destination of its session, and none of others.
  */
+#include <errno.h>
+
 #include "vswitch/test_policy.h"
 
 enum who { A, B, M, N, NET, NICS };
@@ -268,6 +270,109 @@ static void large_frames(void)
 	end();
 }
 
+/* A datagram from one of the NICs to another. */
+static const char *say_udp(enum who from, unsigned to, uint16_t port)
+{
+	uint8_t *b = frame->bytes;
+
+	test_frame_plain(frame, nics[to].nic.mac, nics[from].nic.mac, 60);
+	put_be16(b + 12, 0x0800);
+	memset(b + 14, 0, 46);
+	b[14] = 0x45;
+	put_be16(b + 16, 46);
+	b[22] = 64;
+	b[23] = 17;
+	put_be16(b + 34, port);
+	put_be16(b + 36, port);
+	put_be16(b + 38, 26);
+	test_frame_set(frame, 60);
+	test_send(&nics[from], frame);
+	return test_receivers(nics, NICS);
+}
+
+static void a_source_shows_what_its_filter_says(void)
+{
+	begin();
+	SET(A, SOURCE, .monitor_filter = "udp port 53");
+	SET(M, DESTINATION);
+	SET(N, DESTINATION);
+	EXPECT(say_udp(A, B, 53), "B M N");
+	EXPECT(say_udp(B, A, 53), "A M N");
+	EXPECT(say_udp(A, B, 67), "B");
+	EXPECT(say(A, B + 1), "B");
+	SET(A, SOURCE, .monitor_filter = "udp port 53", .monitor_direction = VSWITCH_MONITOR_TO_NIC);
+	EXPECT(say_udp(A, B, 53), "B");
+	EXPECT(say_udp(B, A, 53), "A M N");
+	EXPECT(say_udp(B, A, 67), "A");
+	SET(A, SOURCE);
+	EXPECT(say_udp(A, B, 67), "B M N");
+	end();
+}
+
+static void a_destination_gets_what_its_filter_says(void)
+{
+	begin();
+	SET(A, SOURCE, .monitor_filter = "udp");
+	SET(M, DESTINATION, .monitor_filter = "port 53 or port 68");
+	SET(N, DESTINATION, .monitor_filter = "not port 53");
+	EXPECT(say_udp(A, B, 53), "B M");
+	EXPECT(say_udp(B, A, 67), "A N");
+	EXPECT(say_udp(A, B, 68), "B M N");
+	EXPECT(say(A, B + 1), "B");
+	EXPECT(say(NET, M + 1), "M");		/* its own traffic is another matter */
+	EXPECT(say_udp(A, M, 67), "M N");
+	end();
+}
+
+/* In the frame that a filter sees is what the copy shows: the VLAN of a port that knows of none. */
+static void filters_know_the_vlan(void)
+{
+	begin();
+	SET(A, SOURCE, ACCESS(7));
+	SET(B, ACCESS(7));
+	SET(M, DESTINATION, .monitor_filter = "vlan 7 and udp port 53");
+	SET(N, DESTINATION, .monitor_filter = "udp and not vlan 7");
+	EXPECT(say_udp(A, B, 53), "B M+7");
+	EXPECT(say_udp(B, A, 53), "A M+7");
+	EXPECT(say_udp(A, B, 67), "B");
+	SET(A, SOURCE);
+	SET(B, .num_addresses = 0);
+	EXPECT(say_udp(A, B, 53), "B N");
+	end();
+}
+
+static void wrong_filters_are_refused(void)
+{
+	static const struct { struct vswitch_port_policy policy; const char *text; } rows[] = {
+		{ { SOURCE, .monitor_filter = "udp prt 53" }, "syntax error" },
+		{ { DESTINATION, .monitor_filter = "port 65536" }, "illegal port number 65536 > 65535" },
+		{ { SOURCE, .monitor_filter = "ip protochain 6" }, "could loop" },
+		{ { .monitor_filter = "udp" }, "only a source and a destination" },
+	};
+	struct vswitch_port_policy endless = { SOURCE }, now;
+
+	begin();
+	SET(A, SOURCE, .monitor_filter = "udp port 53");
+	SET(M, DESTINATION);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vswitch_why why = { .field = "" };
+
+		CU_ASSERT_EQUAL(vswitch_port_set_policy(nics[A].port, &rows[i].policy, &why), -EINVAL);
+		CU_ASSERT_STRING_EQUAL(why.field, "monitor_filter");
+		if (!strstr(why.text, rows[i].text)) {
+			printf("%s: %s\n", rows[i].policy.monitor_filter, why.text);
+			CU_FAIL("another reason");
+		}
+	}
+	memset(endless.monitor_filter, ' ', sizeof(endless.monitor_filter));
+	CU_ASSERT_EQUAL(vswitch_port_set_policy(nics[A].port, &endless, NULL), -EINVAL);
+	CU_ASSERT_TRUE(vswitch_port_policy(nics[A].port, &now));
+	CU_ASSERT_STRING_EQUAL(now.monitor_filter, "udp port 53");
+	EXPECT(say_udp(A, B, 53), "B M");
+	EXPECT(say_udp(A, B, 67), "B");
+	end();
+}
+
 static const struct hv_test tests[] = {
 	{ "both directions, once", both_directions_once },
 	{ "what it gets anyway it gets once", what_it_gets_anyway_it_gets_once },
@@ -281,6 +386,10 @@ static const struct hv_test tests[] = {
 	{ "congested mirrors pause nobody", congested_mirrors_pause_nobody },
 	{ "whole batches", whole_batches },
 	{ "large frames", large_frames },
+	{ "a source shows what its filter says", a_source_shows_what_its_filter_says },
+	{ "a destination gets what its filter says", a_destination_gets_what_its_filter_says },
+	{ "filters know the VLAN", filters_know_the_vlan },
+	{ "wrong filters are refused", wrong_filters_are_refused },
 };
 
 HV_TEST_MAIN("vswitch/mirror", tests)

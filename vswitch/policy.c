@@ -60,6 +60,19 @@ static bool check_addresses(const struct vswitch_port_policy *policy, struct vsw
 	return true;
 }
 
+static bool check_filter(const struct vswitch_port_policy *policy, struct vswitch_why *why)
+{
+	struct capture_filter *filter = NULL;
+	int ret = 0;
+
+	if (!memchr(policy->monitor_filter, '\0', sizeof(policy->monitor_filter)))
+		return policy_refuse(why, "monitor_filter", "it has no end");
+	if (policy->monitor_filter[0])
+		ret = mirror_filter_create(policy->monitor_filter, &filter, why);
+	mirror_filter_destroy(filter);
+	return ret != -EINVAL;
+}
+
 static bool check_monitor(const struct vswitch_port_policy *policy, struct vswitch_why *why)
 {
 	if (policy->monitor_mode > VSWITCH_MONITOR_SOURCE)
@@ -70,7 +83,9 @@ static bool check_monitor(const struct vswitch_port_policy *policy, struct vswit
 		return policy_refuse(why, "monitor_direction", "only a source has one");
 	if (policy->monitor_session && !policy->monitor_mode)
 		return policy_refuse(why, "monitor_session", "only a source and a destination have one");
-	return true;
+	if (policy->monitor_filter[0] && !policy->monitor_mode)
+		return policy_refuse(why, "monitor_filter", "only a source and a destination have one");
+	return check_filter(policy, why);
 }
 
 static bool check(const struct vswitch_port_policy *policy, struct vswitch_why *why)
@@ -113,6 +128,7 @@ static void rules_free(struct port_rules *r)
 		return;
 	address_table_destroy(r->addresses);
 	mirror_destroy(r->mirror);
+	mirror_filter_destroy(r->mirror_filter);
 	free(r);
 }
 
@@ -136,6 +152,8 @@ static int rules_create(struct vswitch_port *port, const struct vswitch_port_pol
 	if (policy->dynamic_ip_limit && !(r->addresses = address_table_create(policy->dynamic_ip_limit)))
 		goto no_memory;
 	if (policy->monitor_mode == VSWITCH_MONITOR_DESTINATION && !(r->mirror = mirror_create()))
+		goto no_memory;
+	if (policy->monitor_filter[0] && mirror_filter_create(policy->monitor_filter, &r->mirror_filter, NULL))
 		goto no_memory;
 	vlan_make_rules(&r->vlan, policy, port->external);
 	*out = r;

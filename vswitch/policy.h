@@ -32,6 +32,7 @@ enum {
 	VSWITCH_POLICY_IP_LIMIT = 1024,		/* our policy: the highest that may be set */
 	VSWITCH_GUARD_EXTENSIONS = 8,		/* our policy; RFC 8200 recommends each kind at most once */
 	VSWITCH_GUARD_BYTES = 512,		/* our policy */
+	VSWITCH_MONITOR_FILTER_BYTES = 512,	/* our policy: an expression and its end */
 };
 
 /* ---- VLAN ---- */
@@ -125,6 +126,11 @@ struct vswitch_port_policy {
 	enum vswitch_monitor_mode monitor_mode;
 	enum vswitch_monitor_direction monitor_direction;	/* of a source */
 	uint8_t monitor_session;
+	/*
+	 * Of a source: which of its frames are copied; of a destination: which copies it gets. An expression as
+	 * vswitch_capture_compile() takes it, about the frame as the copy shows it; empty: all.
+	 */
+	char monitor_filter[VSWITCH_MONITOR_FILTER_BYTES];
 	bool lldp;			/* gets the LLDP frames (type 0x88cc to a link-local group) of the external port; one
 					   port of a switch at most */
 };
@@ -132,7 +138,7 @@ struct vswitch_port_policy {
 /* Why a policy was refused. */
 struct vswitch_why {
 	const char *field;		/* as in the struct: "vlan.native" */
-	char text[120];			/* "4095 is reserved" */
+	char text[200];			/* "4095 is reserved"; of a filter: libpcap's words */
 	uint32_t entry;			/* of an ACL, -EEXIST: the entry that is in the way */
 };
 

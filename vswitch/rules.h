@@ -18,6 +18,7 @@ struct vlan_rules {
 
 struct address_table;			/* guard_address.c */
 struct mirror;				/* mirror.c */
+struct capture_filter;
 
 struct port_rules {
 	struct vlan_rules vlan;
@@ -28,6 +29,7 @@ struct port_rules {
 	struct address_table *addresses;	/* owned; of dynamic_ip_limit */
 	struct mirror *mirror;		/* owned; of a destination */
 	TAILQ_ENTRY(port_rules) mirror_link;	/* … among those of the switch */
+	struct capture_filter *mirror_filter;	/* owned; of a source or destination; NULL: all frames */
 	struct vswitch_port *port;	/* borrowed: it owns the rules */
 	struct vswitch_port_policy policy;
 };
@@ -83,6 +85,11 @@ uint32_t storm_ingress(struct vswitch_port *p, struct vswitch_frame *const *fram
 /* mirror.c */
 struct mirror *mirror_create(void);
 void mirror_destroy(struct mirror *m);
+/* The filter of a mirror. -EINVAL: why (may be NULL) says what is wrong with it. -ENOMEM. */
+int mirror_filter_create(const char *expression, struct capture_filter **out, struct vswitch_why *why)
+	__attribute__((warn_unused_result));
+/* NULL is fine. */
+void mirror_filter_destroy(struct capture_filter *filter);
 /* Notes frames that a source port sent, or that any port with rules is about to get. */
 void mirror_from_nic(struct vswitch_port *p, struct vswitch_frame *const *frames, uint32_t keep);
 void mirror_to_nic(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n);
