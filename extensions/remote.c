@@ -113,7 +113,8 @@ static uint32_t wants(const struct vswitch_ext_module *m)
 	const bool out = (m->capture && m->capture->egress) || (m->filter && m->filter->egress) ||
 			 (m->forward && m->forward->egress);
 
-	return (in ? REMOTE_WANTS_INGRESS : 0) | (out ? REMOTE_WANTS_EGRESS : 0);
+	return (in ? REMOTE_WANTS_INGRESS : 0) | (out ? REMOTE_WANTS_EGRESS : 0) | (m->ops->port_create ? REMOTE_WANTS_PORTS : 0) |
+	       (m->ops->nic_create ? REMOTE_WANTS_NICS : 0);
 }
 
 static int receive_welcome(struct vswitch_extension *e, struct remote_welcome *w, int fds[3])

@@ -4,7 +4,9 @@
  * (vswitch_remote_create() in vswitch/stack.h) and calls the same module's callbacks with frames that come
  * through shared memory. What is not the same as inside the switch's process:
  *
- *	- it cannot refuse anything: ports and NICs are told of when they are there
+ *	- it is asked about ports and NICs before they are created: port_create() (and nic_create()) is called, for a port with a
+ *	  number of its own; what it lets pass is taken back at once by nic_delete() and port_delete(), and told as created when it
+ *	  is; what is answered then does not count. It has a bounded time to answer. Policies it cannot refuse
  *	- at ingress a frame waits for the callback's verdict, for some milliseconds; what comes later counts for nothing. A frame that is
  *	  held waits in the same way
  *	- at egress it only sees copies: drop() there does nothing (-EOPNOTSUPP)

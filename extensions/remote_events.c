@@ -54,11 +54,30 @@ static void know_nic(struct vswitch_extension *e, const struct vswitch_nic_info 
 	n->info = *info;
 }
 
+static void forget_port(struct vswitch_extension *e, uint32_t id)
+{
+	struct port *p = remote_find_port(e, id);
+
+	if (!p)
+		return;
+	TAILQ_REMOVE(&e->ports, p, link);
+	free(p);
+}
+
+static void forget_nic(struct vswitch_extension *e, uint32_t port, uint8_t index)
+{
+	struct nic *n = remote_find_nic(e, port, index);
+
+	if (!n)
+		return;
+	TAILQ_REMOVE(&e->nics, n, link);
+	free(n);
+}
+
 static void port_event(struct vswitch_extension *e, const struct remote_event *ev)
 {
 	const struct vswitch_ext_ops *ops = e->module->ops;
 	char refusal[VSWITCH_REFUSAL_BYTES];
-	struct port *p;
 
 	know_port(e, &ev->port);
 	if (ev->type == REMOTE_PORT_CREATE && ops->port_create)
@@ -69,11 +88,8 @@ static void port_event(struct vswitch_extension *e, const struct remote_event *e
 		ops->port_teardown(e->instance, &ev->port);
 	else if (ev->type == REMOTE_PORT_DELETE && ops->port_delete)
 		ops->port_delete(e->instance, &ev->port);
-	p = ev->type == REMOTE_PORT_DELETE ? remote_find_port(e, ev->port.id) : NULL;
-	if (p) {
-		TAILQ_REMOVE(&e->ports, p, link);
-		free(p);
-	}
+	if (ev->type == REMOTE_PORT_DELETE)
+		forget_port(e, ev->port.id);
 }
 
 static void nic_event(struct vswitch_extension *e, const struct remote_event *ev)
@@ -81,7 +97,6 @@ static void nic_event(struct vswitch_extension *e, const struct remote_event *ev
 	const struct vswitch_ext_ops *ops = e->module->ops;
 	char refusal[VSWITCH_REFUSAL_BYTES];
 	uint32_t mtu = ev->nic.mtu;
-	struct nic *n;
 
 	know_nic(e, &ev->nic);
 	if (ev->type == REMOTE_NIC_CREATE && ops->nic_create)
@@ -94,11 +109,52 @@ static void nic_event(struct vswitch_extension *e, const struct remote_event *ev
 		ops->nic_disconnect(e->instance, &ev->nic);
 	else if (ev->type == REMOTE_NIC_DELETE && ops->nic_delete)
 		ops->nic_delete(e->instance, &ev->nic);
-	n = ev->type == REMOTE_NIC_DELETE ? remote_find_nic(e, ev->nic.port, ev->nic.index) : NULL;
-	if (n) {
-		TAILQ_REMOVE(&e->nics, n, link);
-		free(n);
+	if (ev->type == REMOTE_NIC_DELETE)
+		forget_nic(e, ev->nic.port, ev->nic.index);
+}
+
+/* Questions. What was only asked about is taken back at once: if it is created, it is told as created. */
+
+static void ask_about_nic(struct vswitch_extension *e, const struct vswitch_nic_info *nic, struct remote_answer *a)
+{
+	const struct vswitch_ext_ops *ops = e->module->ops;
+	uint32_t mtu = nic->mtu;
+
+	know_nic(e, nic);
+	if (ops->nic_create && ops->nic_create(e->instance, nic, &mtu, a->reason) < 0)
+		a->refused = REMOTE_ASK_NIC;
+	else if (ops->nic_delete)
+		ops->nic_delete(e->instance, nic);
+	if (mtu < nic->mtu)
+		a->mtu = mtu;
+	forget_nic(e, nic->port, nic->index);
+}
+
+static void ask_about_port(struct vswitch_extension *e, const struct remote_ask *ask, struct remote_answer *a)
+{
+	const struct vswitch_ext_ops *ops = e->module->ops;
+
+	know_port(e, &ask->port);
+	if (ops->port_create && ops->port_create(e->instance, &ask->port, a->reason) < 0) {
+		a->refused = REMOTE_ASK_PORT;
+	} else {
+		if (ask->what & REMOTE_ASK_NIC)
+			ask_about_nic(e, &ask->nic, a);
+		if (ops->port_delete)
+			ops->port_delete(e->instance, &ask->port);
 	}
+	forget_port(e, ask->port.id);
+}
+
+static void answer(struct vswitch_extension *e, const struct remote_ask *ask)
+{
+	struct remote_answer a = { .type = REMOTE_ANSWER, .id = ask->id };
+
+	if (ask->what & REMOTE_ASK_PORT)
+		ask_about_port(e, ask, &a);
+	else if (ask->what & REMOTE_ASK_NIC)
+		ask_about_nic(e, &ask->nic, &a);
+	(void)!send(e->fd, &a, sizeof(a), MSG_NOSIGNAL);	/* if the host is gone, read_events() finds out */
 }
 
 void remote_deactivate(struct vswitch_extension *e)
@@ -122,6 +178,8 @@ static void take_event(struct vswitch_extension *e, const struct remote_event *e
 		port_event(e, ev);
 	} else if (ev->type >= REMOTE_NIC_CREATE && ev->type <= REMOTE_NIC_DELETE) {
 		nic_event(e, ev);
+	} else if (ev->type == REMOTE_ASK) {
+		answer(e, &ev->ask);
 	}
 }
 

@@ -32,6 +32,8 @@ enum {
 	DEFAULT_HELD_BYTES = 16 << 20,
 };
 
+static const struct vswitch_stack_ops no_ops;
+
 struct stack *stack_create(struct vswitch *sw)
 {
 	struct stack *s = calloc(1, sizeof(*s));
@@ -44,6 +46,7 @@ struct stack *stack_create(struct vswitch *sw)
 	drains_init(s);
 	held_init(s);
 	s->writer.stack = s;
+	s->ops = &no_ops;
 	s->origin = port_new_hidden(sw);
 	if (!s->origin) {
 		free(s);
@@ -66,6 +69,28 @@ void stack_destroy(struct vswitch *sw)
 	free(s->writer.list);
 	free(s);
 	sw->stack = NULL;
+}
+
+/* News for the manager. */
+
+void vswitch_set_stack_ops(struct vswitch *sw, const struct vswitch_stack_ops *ops, void *opaque)
+{
+	sw->stack->ops = ops ? ops : &no_ops;
+	sw->stack->ops_opaque = opaque;
+}
+
+void stack_answered(struct vswitch *sw)
+{
+	if (sw->stack->ops->answered)
+		sw->stack->ops->answered(sw->stack->ops_opaque);
+}
+
+void stack_program(struct vswitch_extension *e, bool there, const char *why)
+{
+	const struct stack *s = e->sw->stack;
+
+	if (s->ops->program)
+		s->ops->program(s->ops_opaque, e, there, why);
 }
 
 /* Calls. */

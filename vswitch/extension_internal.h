@@ -23,6 +23,7 @@ struct vswitch_extension {
 	const struct vswitch_ext_module *module;	/* borrowed until detach */
 	void *instance;
 	bool enabled;
+	bool remote;			/* instance is a struct vswitch_remote */
 	uint32_t bit;			/* its own among those on the switch */
 	unsigned position;		/* among the enabled */
 	uint32_t passed;		/* of the current batch, what it let pass at ingress */
@@ -99,6 +100,8 @@ struct stack {
 	struct vswitch_refusal refusal;
 	struct vswitch_port *origin;	/* owned; port 0 */
 	struct properties properties;	/* owned; of the switch */
+	const struct vswitch_stack_ops *ops;	/* borrowed until the next vswitch_set_stack_ops(); never NULL */
+	void *ops_opaque;
 
 	struct held_list held, deferred;
 	struct handle *handles;		/* owned */
@@ -172,6 +175,10 @@ int extensions_request(struct vswitch *sw, struct vswitch_request *r, unsigned f
 bool property_at(const struct properties *list, uint32_t i, struct vswitch_property *out);
 /* Shows a forwarder all standard policies: -ECANCELED, its reason is in the refusal. */
 int properties_show(struct vswitch_extension *e);
+
+/* What the manager of the switch hears of: struct vswitch_stack_ops. */
+void stack_answered(struct vswitch *sw);
+void stack_program(struct vswitch_extension *e, bool there, const char *why);
 
 /* Remembers who refused; buffer has the reason. Returns -ECANCELED. */
 int refused(struct vswitch_extension *e, const char *reason);

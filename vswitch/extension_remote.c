@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An extension in a process of its own, seen from the switch: an ordinary extension that holds each
- * frame, puts a copy into a ring and waits for a verdict, for a bounded time.
+ * frame, puts a copy into a ring and waits for a verdict, for a bounded time (extension_remote_frames.c).
+ * Whether ports and NICs may be created it is asked before that (extension_remote_ask.c).
  *
  *	LISTENING --connects--> GREETED --says hello--> ATTACHED --leaves, breaks the rules, does not read--> LISTENING
  *
- * Without a program, and for what it does not judge in time, the policy decides: open lets frames go
- * on, closed drops them. Of what the program writes, remote_ring.c and judge() believe nothing.
+ * Without a program, and for what it does not judge or answer in time, the policy decides: open lets
+ * it go on, closed drops frames and refuses creations. Of what the program writes, remote_ring.c,
+ * judge() and remote_take_answer() believe nothing.
  */
 #include <errno.h>
 #include <errno.h>
@@ -21,6 +23,7 @@
 enum {
 	DEFAULT_WAIT_MS = 20,		/* as the header says */
 	MAX_WAIT_MS = 10000,
+	DEFAULT_ANSWER_MS = 1000,
 	DEFAULT_WAIT_FRAMES = 512,
 	MAX_WAIT_FRAMES = 4096,
 };
@@ -66,8 +69,10 @@ static int put_on_stack(struct vswitch_remote *r, struct vswitch *sw)
 		.forward = r->config.class == VSWITCH_EXT_FORWARD ? &remote_forward_ops : NULL,
 	};
 	ret = vswitch_extension_attach(sw, &r->module, &config, &r->e);
-	if (!ret)
+	if (!ret) {
 		r->e->instance = r;
+		r->e->remote = true;
+	}
 	return ret;
 }
 
@@ -78,7 +83,8 @@ static int take_config(struct vswitch_remote *r, const struct vswitch_remote_con
 	r->config = *c;
 	r->config.wait_ms = c->wait_ms ? c->wait_ms : DEFAULT_WAIT_MS;
 	r->config.wait_frames = c->wait_frames ? c->wait_frames : DEFAULT_WAIT_FRAMES;
-	if (r->config.wait_ms > MAX_WAIT_MS || r->config.wait_frames > MAX_WAIT_FRAMES ||
+	r->config.answer_ms = c->answer_ms ? c->answer_ms : DEFAULT_ANSWER_MS;
+	if (r->config.wait_ms > MAX_WAIT_MS || r->config.answer_ms > MAX_WAIT_MS || r->config.wait_frames > MAX_WAIT_FRAMES ||
 	    strlen(c->name) >= sizeof(r->name) || strlen(c->socket) >= sizeof(r->address.sun_path) ||
 	    strlen(text) >= sizeof(r->text))
 		return -EINVAL;
@@ -109,6 +115,8 @@ int vswitch_remote_create(struct vswitch *sw, struct hv_loop *loop, const struct
 	r->wake_fd = -1;
 	TAILQ_INIT(&r->queue);
 	TAILQ_INIT(&r->free);
+	TAILQ_INIT(&r->questions);
+	r->ask_timer.fire = remote_ask_timer;
 	ret = take_config(r, config);
 	if (!ret)
 		ret = put_on_stack(r, sw);
@@ -130,6 +138,7 @@ void vswitch_remote_destroy(struct vswitch_remote *remote)
 	remote_stop_watch(&remote->listener);
 	if (remote->e) {
 		EXTENSION_CALL(remote->e, remote_part(remote, "the extension goes"));
+		remote_forget_all(remote);
 		vswitch_extension_detach(remote->e);
 	}
 	free(remote->waiting);

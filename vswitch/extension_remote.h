@@ -31,11 +31,14 @@ struct vswitch_remote {
 	int wake_fd;			/* owned; wakes the program */
 	struct remote_memory *memory;	/* owned; NULL: no program */
 	struct remote_ring out, in;
-	uint32_t wants;
+	uint32_t wants;			/* of the program, or the last one that there was */
 	struct remote_event *backlog;	/* owned; what the socket did not take yet */
 	uint32_t num_backlog, backlog_room, backlog_sent;
 	struct waiting *waiting;	/* owned; wait_frames of them */
 	struct waiting_list queue, free;
+	TAILQ_HEAD(, question) questions;	/* owned; in the order of asking */
+	uint32_t num_questions, last_question;
+	struct hv_timer ask_timer;
 	struct vswitch_remote_config config;	/* its texts are the fields below */
 	struct vswitch_remote_stats stats;
 	char program[VSWITCH_NAME_BYTES];
@@ -57,12 +60,29 @@ void remote_rang(struct hv_watch *watch, uint32_t events);
 
 /* extension_remote_events.c */
 extern const struct vswitch_ext_ops remote_ops;
+/* To the program, now or when its socket takes it. */
+void remote_send_event(struct vswitch_remote *r, const struct remote_event *ev);
 /* The program begins with what is there. */
 void remote_tell_all(struct vswitch_remote *r);
 /* The socket takes more. */
 void remote_send_backlog(struct vswitch_remote *r);
 
+/* extension_remote_ask.c */
+/*
+ * Whether the creation that is under way is refused: as the program has answered, or by the place's policy. mtu (may be NULL): of the
+ * NIC, perhaps lowered. refusal: why.
+ */
+bool remote_refuses(struct vswitch_remote *r, enum remote_ask_what what, const char *port, uint32_t *mtu, char *refusal);
+/* A copy of what the program said. False: it may not say that. */
+bool remote_take_answer(struct vswitch_remote *r, const struct remote_answer *a);
+/* The program is not asked any more; the policy answers. */
+void remote_answer_all(struct vswitch_remote *r, const char *why);
+void remote_forget_all(struct vswitch_remote *r);
+void remote_ask_timer(struct hv_timer *t);
+
 /* extension_remote_attach.c */
+/* Text from a program, for logs and messages: printable ASCII, ends with a zero. */
+void remote_text(char *to, size_t room, const char *from, size_t n);
 /* Somebody knocks. */
 void remote_connected(struct hv_watch *watch, uint32_t events);
 /* The program, or who has not said hello yet, has something to say. */

@@ -14,6 +14,17 @@
 #include "vswitch/extension_remote.h"
 #include "vswitch/remote_frame.h"
 
+enum { ANSWERS_PER_WAKE = 64 };		/* our policy */
+
+void remote_text(char *to, size_t room, const char *from, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < room && i < n && from[i]; i++)
+		to[i] = from[i] < ' ' || from[i] > '~' ? '?' : from[i];
+	to[i] = '\0';
+}
+
 /* Its end. */
 
 static void close_fd(int *fd)
@@ -47,6 +58,8 @@ void remote_part(struct vswitch_remote *r, const char *why)
 	r->memory = NULL;
 	r->num_backlog = r->backlog_sent = 0;
 	remote_decide_all(r, "the program is gone");
+	remote_answer_all(r, "its program is gone");
+	stack_program(r->e, false, why);
 }
 
 void remote_breach(struct vswitch_remote *r, const char *what)
@@ -142,33 +155,51 @@ static void hello(struct vswitch_remote *r, const struct remote_hello *h)
 		turn_away(r, "what it needs cannot be had");
 		return;
 	}
-	snprintf(r->program, sizeof(r->program), "%.*s", (int)sizeof(h->name) - 1, h->name);
-	r->wants = h->wants;
+	remote_text(r->program, sizeof(r->program), h->name, sizeof(h->name));
+	r->wants = h->class == VSWITCH_EXT_CAPTURE ? h->wants & ~(uint32_t)(REMOTE_WANTS_PORTS | REMOTE_WANTS_NICS) : h->wants;
 	r->stats.attached = true;
 	r->stats.attaches++;
 	hv_log(HV_LOG_NOTICE, "switch \"%s\": extension %s: program %s attached", r->e->sw->name, r->e->name, r->program);
+	stack_program(r->e, true, r->program);
 	if (r->e->enabled)
 		remote_tell_all(r);
+}
+
+static void take_message(struct vswitch_remote *r, const void *message, size_t n)
+{
+	struct remote_answer answer;
+	struct remote_hello h;
+
+	if (r->stats.attached && n == sizeof(answer)) {
+		memcpy(&answer, message, sizeof(answer));
+		if (remote_take_answer(r, &answer))
+			return;
+	} else if (!r->stats.attached && n == sizeof(h)) {
+		memcpy(&h, message, sizeof(h));
+		hello(r, &h);
+		return;
+	}
+	remote_breach(r, "it said what it may not");
 }
 
 void remote_said(struct hv_watch *watch, uint32_t events)
 {
 	struct vswitch_remote *r = hv_container_of(watch, struct vswitch_remote, control);
-	struct remote_hello h;
+	union { struct remote_hello hello; struct remote_answer answer; char more[256]; } message;
 	ssize_t n;
 
 	if (events & POLLOUT)
 		remote_send_backlog(r);
-	n = recv(watch->fd, &h, sizeof(h), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
 	begin_call(r->e);
-	if (n <= 0)
-		remote_part(r, "it left");
-	else if (r->stats.attached || n != sizeof(h))
-		remote_breach(r, "it said what it may not");
-	else
-		hello(r, &h);
+	for (unsigned i = 0; i < ANSWERS_PER_WAKE && r->greeted; i++) {
+		n = recv(watch->fd, &message, sizeof(message), MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0)
+			remote_part(r, "it left");
+		else
+			take_message(r, &message, (size_t)n);
+	}
 	end_call(r->e);
 }
 

@@ -35,7 +35,7 @@ static bool keep_for_later(struct vswitch_remote *r, const struct remote_event *
 	return !hv_watch_modify(&r->control, POLLIN | POLLOUT);
 }
 
-static void send_event(struct vswitch_remote *r, const struct remote_event *ev)
+void remote_send_event(struct vswitch_remote *r, const struct remote_event *ev)
 {
 	if (!r->stats.attached || (!r->num_backlog && send_now(r, ev)))
 		return;
@@ -60,7 +60,7 @@ static void tell_port(struct vswitch_remote *r, uint32_t type, const struct vswi
 	struct remote_event ev = { .type = type };
 
 	ev.port = *port;
-	send_event(r, &ev);
+	remote_send_event(r, &ev);
 }
 
 static void tell_nic(struct vswitch_remote *r, uint32_t type, const struct vswitch_nic_info *nic)
@@ -68,7 +68,7 @@ static void tell_nic(struct vswitch_remote *r, uint32_t type, const struct vswit
 	struct remote_event ev = { .type = type };
 
 	ev.nic = *nic;
-	send_event(r, &ev);
+	remote_send_event(r, &ev);
 }
 
 static void tell_all_nics(struct vswitch_remote *r, const struct vswitch_port *p)
@@ -91,7 +91,7 @@ void remote_tell_all(struct vswitch_remote *r)
 	struct vswitch_port_info info;
 	const struct vswitch_port *p;
 
-	send_event(r, &ev);
+	remote_send_event(r, &ev);
 	TAILQ_FOREACH(p, &r->e->sw->ports, link) {
 		vswitch_port_info(p, &info);
 		tell_port(r, REMOTE_PORT_CREATE, &info);
@@ -111,13 +111,17 @@ static void deactivate(void *instance)
 	const struct remote_event ev = { .type = REMOTE_DEACTIVATE };
 
 	remote_decide_all(instance, "the extension is disabled");
-	send_event(instance, &ev);
+	remote_forget_all(instance);
+	remote_send_event(instance, &ev);
 }
 
 static int port_create(void *instance, const struct vswitch_port_info *port, char *refusal)
 {
-	(void)refusal;
-	tell_port(instance, REMOTE_PORT_CREATE, port);
+	struct vswitch_remote *r = instance;
+
+	if (!port->validation && remote_refuses(r, REMOTE_ASK_PORT, port->name, NULL, refusal))
+		return -EPERM;
+	tell_port(r, REMOTE_PORT_CREATE, port);
 	return VSWITCH_EXT_PASS;
 }
 
@@ -136,11 +140,15 @@ static void port_delete(void *instance, const struct vswitch_port_info *port)
 	tell_port(instance, REMOTE_PORT_DELETE, port);
 }
 
+/* A member of a team is nobody's to refuse. */
 static int nic_create(void *instance, const struct vswitch_nic_info *nic, uint32_t *mtu, char *refusal)
 {
-	(void)mtu;
-	(void)refusal;
-	tell_nic(instance, REMOTE_NIC_CREATE, nic);
+	struct vswitch_remote *r = instance;
+	const struct vswitch_port *port = port_find(r->e->sw, nic->port);
+
+	if (!nic->index && port && remote_refuses(r, REMOTE_ASK_NIC, port->name, nic->initializing ? mtu : NULL, refusal))
+		return -EPERM;
+	tell_nic(r, REMOTE_NIC_CREATE, nic);
 	return VSWITCH_EXT_PASS;
 }
 

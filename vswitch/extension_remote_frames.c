@@ -201,7 +201,7 @@ static struct waiting *find(struct vswitch_remote *r, uint64_t token)
 static bool judge(struct vswitch_remote *r, const struct remote_verdict *m)
 {
 	struct waiting *w = find(r, m->token);
-	char reason[REMOTE_REASON_BYTES + 1] = "";
+	char reason[REMOTE_REASON_BYTES + 1];
 	int ret = -EINVAL;
 
 	if (m->judgement > REMOTE_DIRECT || (m->judgement == REMOTE_DIRECT &&
@@ -209,7 +209,7 @@ static bool judge(struct vswitch_remote *r, const struct remote_verdict *m)
 		return false;
 	if (!w)
 		return true;
-	memcpy(reason, m->reason, REMOTE_REASON_BYTES);
+	remote_text(reason, sizeof(reason), m->reason, sizeof(m->reason));
 	if (m->judgement == REMOTE_DIRECT)
 		ret = extension_services.release_to(r->e, w->held, m->to, m->num_to);
 	else if (m->judgement == REMOTE_PASS)

@@ -24,7 +24,7 @@ vswitch_TESTS += life_test.c extension_test.c extension_control_test.c extension
 vswitch_SRCS += nic.c extension_frames.c extension_held.c extension_life.c extension_property.c \
 	extension_refs.c extension_request.c extension_services.c extension_save.c extension_load.c \
 	extension_remote.c extension_remote_attach.c extension_remote_events.c extension_remote_frames.c \
-	remote_ring.c remote_frame.c
+	extension_remote_ask.c remote_ring.c remote_frame.c
 
 # Open vSwitch and the kernel's bridge as neighbours: with the soak.
 vswitch_SOAK_TESTS := team_peers_test.c

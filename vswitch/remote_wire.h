@@ -6,6 +6,7 @@
  *	program -> host   REMOTE_HELLO
  *	host -> program   REMOTE_WELCOME, with three descriptors: the memory, and an eventfd to wake the program, one to wake the host
  *	host -> program   REMOTE_ACTIVATE, then the ports and NICs that there are as events, then events as they come
+ *	host -> program   REMOTE_ASK: may this port, or NIC, be created?   program -> host   REMOTE_ANSWER
  *	to_program ring   REMOTE_FRAME: to look at; with a token: to judge
  *	to_host ring      REMOTE_VERDICT, REMOTE_INJECT
  *
@@ -23,7 +24,7 @@
 
 enum {
 	REMOTE_MAGIC = 0x52455648,	/* "HVER" */
-	REMOTE_VERSION = 1,
+	REMOTE_VERSION = 2,
 	REMOTE_TEXT_BYTES = 512,	/* of a configuration */
 	REMOTE_DESTINATIONS = 16,	/* of one verdict */
 	REMOTE_REASON_BYTES = 64,
@@ -38,7 +39,7 @@ enum remote_message_type {
 	REMOTE_WELCOME,
 	REMOTE_ACTIVATE,
 	REMOTE_DEACTIVATE,
-	REMOTE_PORT_CREATE,		/* it was created; there is nothing to refuse any more */
+	REMOTE_PORT_CREATE,		/* it was created, after an answer or without one; there is nothing to refuse any more */
 	REMOTE_PORT_UPDATED,
 	REMOTE_PORT_TEARDOWN,
 	REMOTE_PORT_DELETE,
@@ -47,11 +48,15 @@ enum remote_message_type {
 	REMOTE_NIC_UPDATED,
 	REMOTE_NIC_DISCONNECT,
 	REMOTE_NIC_DELETE,
+	REMOTE_ASK,
+	REMOTE_ANSWER,
 };
 
 enum remote_wants {
 	REMOTE_WANTS_INGRESS = 1,	/* frames from ports: to judge, if its class may */
 	REMOTE_WANTS_EGRESS = 2,	/* frames to ports: to look at */
+	REMOTE_WANTS_PORTS = 4,		/* to be asked before ports are created, if its class may refuse */
+	REMOTE_WANTS_NICS = 8,		/* … and NICs */
 };
 
 struct remote_hello {			/* program to host */
@@ -71,12 +76,30 @@ struct remote_welcome {			/* host to program */
 	char config[REMOTE_TEXT_BYTES];
 };
 
+enum remote_ask_what { REMOTE_ASK_PORT = 1, REMOTE_ASK_NIC = 2 };
+
+struct remote_ask {			/* REMOTE_ASK */
+	uint32_t id;			/* of the question */
+	uint32_t what;			/* enum remote_ask_what: what would be created */
+	struct vswitch_port_info port;	/* that would be created; or is there, for the NIC */
+	struct vswitch_nic_info nic;
+};
+
 struct remote_event {			/* host to program */
 	uint32_t type;
 	union {
 		struct vswitch_port_info port;
 		struct vswitch_nic_info nic;
+		struct remote_ask ask;
 	};
+};
+
+struct remote_answer {			/* program to host */
+	uint32_t type;			/* REMOTE_ANSWER */
+	uint32_t id;			/* of the question */
+	uint32_t refused;		/* enum remote_ask_what: of what it was asked about; 0: nothing */
+	uint32_t mtu;			/* for the NIC: a lower one; 0: as it is */
+	char reason[VSWITCH_REFUSAL_BYTES];
 };
 
 /* ---- the memory ---- */

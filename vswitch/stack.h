@@ -16,7 +16,10 @@
 
 struct vswitch;
 struct vswitch_port;
+struct vswitch_extension;
 struct vswitch_library;			/* a loaded shared object */
+struct vswitch_nic_config;
+struct vswitch_port_config;
 
 enum { VSWITCH_EXTENSIONS_MAX = 32 };	/* our policy: on one switch */
 
@@ -97,6 +100,16 @@ struct vswitch_extension_stats {
 };
 void vswitch_extension_stats(const struct vswitch_extension *e, struct vswitch_extension_stats *out);
 
+/* What the manager is told, on the switch's thread, perhaps in the middle of its work: take a note, call nothing of the switch. */
+struct vswitch_stack_ops {
+	/* What vswitch_ask() has left open may be answered now. */
+	void (*answered)(void *opaque);
+	/* The extension's program came, or left; why: its name, or what ended it. */
+	void (*program)(void *opaque, struct vswitch_extension *e, bool there, const char *why);
+};
+/* ops is borrowed until the next call; NULL: none. */
+void vswitch_set_stack_ops(struct vswitch *sw, const struct vswitch_stack_ops *ops, void *opaque);
+
 /* ---- policies by GUID, requests ---- */
 
 /*
@@ -141,15 +154,17 @@ struct vswitch_remote_config {
 	const char *socket;		/* path of the Unix socket where its program attaches; created, mode 0660. Copied */
 	const char *config;		/* handed to the program; NULL: "". Copied */
 	enum vswitch_ext_class class;	/* what it may be: a program of another class is turned away */
-	bool fail_open;			/* without a program, and for frames that wait too long: they go on; else they are dropped */
+	bool fail_open;			/* without a program, and for frames that wait too long: they go on; else they are dropped.
+					   Creations that it has a say in: they are made; else refused */
 	uint32_t wait_ms;		/* a frame waits for a verdict no longer; 0: 20 (our policy), at most 10000 */
 	uint32_t wait_frames;		/* … and no more than so many at once; 0: 512, at most 4096 */
+	uint32_t answer_ms;		/* a creation waits for an answer no longer; 0: 1000 (our policy), at most 10000 */
 };
 
 /*
  * A place in the stack for a program (extensions/remote.h), attached disabled as any extension, on top of its class. At ingress a
  * frame waits for the program's verdict, on its own: those of other ports and those that the program is not asked about go on. At egress
- * the program only sees copies. It is told of life cycles but cannot refuse. One program at a time; who may connect to the socket is
+ * the program only sees copies. It may refuse ports and NICs when it is asked before (vswitch_ask()). One program at a time; who may connect to the socket is
  * the file system's business and of the same user or root (peer credentials). The program's death or silence costs what config says.
  */
 int vswitch_remote_create(struct vswitch *sw, struct hv_loop *loop, const struct vswitch_remote_config *config,
@@ -157,6 +172,16 @@ int vswitch_remote_create(struct vswitch *sw, struct hv_loop *loop, const struct
 /* Detaches the extension too. NULL is fine. Before the switch's end. */
 void vswitch_remote_destroy(struct vswitch_remote *remote);
 struct vswitch_extension *vswitch_remote_extension(struct vswitch_remote *remote);
+
+/*
+ * Programs may refuse what is created, but not at once: who can wait asks before vswitch_port_create_as() (port; or NULL and on, the
+ * port that is there) and before vswitch_nic_create() for its NIC 0 (nic, with kind and mac as the device will have them; NULL: the
+ * port alone). 0: create it now; the answers count for some seconds, and a refusal comes from those functions. -EAGAIN: the same
+ * call again after answered(), which comes in bounded time. A creation that was not asked about does not wait: the policy of the
+ * program's place decides if the program, or the last one that there was, wants a say.
+ */
+int vswitch_ask(struct vswitch *sw, const struct vswitch_port_config *port, const struct vswitch_port *on,
+		const struct vswitch_nic_config *nic) __attribute__((warn_unused_result));
 
 struct vswitch_remote_stats {
 	bool attached;			/* a program is there */
@@ -168,6 +193,8 @@ struct vswitch_remote_stats {
 	uint64_t timeouts;		/* frames that waited too long */
 	uint64_t overflows;		/* … that found no room to wait */
 	uint64_t unseen;		/* copies that found no room */
+	uint64_t questions;		/* it was asked, before creations */
+	uint64_t unanswered;		/* … in time, or at all */
 	uint32_t waiting;		/* now */
 };
 void vswitch_remote_stats(const struct vswitch_remote *remote, struct vswitch_remote_stats *out);
