@@ -60,6 +60,9 @@ static void good(void)
 		{ "policy|set|p|bandwidth.burst_bytes=64K|address_guard=10.0.0.1,fe80::1", "policy.set",
 		  "{\"policy\": {\"address_guard\": [\"10.0.0.1\", \"fe80::1\"], \"bandwidth\": {\"burst_bytes\": 65536}}, "
 		  "\"port\": \"p\"}" },
+		{ "policy|set|p|monitor.mode=source|monitor.filter=ip[8] = 64 and (port 53, or not vlan)", "policy.set",
+		  "{\"policy\": {\"monitor\": {\"filter\": \"ip[8] = 64 and (port 53, or not vlan)\", \"mode\": \"source\"}}, "
+		  "\"port\": \"p\"}" },
 		{ "policy|set|p|dhcp-guard", "policy.set", "{\"policy\": {\"dhcp_guard\": true}, \"port\": \"p\"}" },
 		{ "policy|set|p|--policy={\"isolated\": true}", "policy.set",
 		  "{\"policy\": {\"isolated\": true}, \"port\": \"p\"}" },

@@ -159,6 +159,15 @@ static void refusals(void)
 		{ "port.disconnect", "{\"port\":\"lab/p\"}", "\"state\":\"disconnected\"" },
 		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"dhcp_guard\":true,\"bandwidth\":{\"limit_bps\":1}}}",
 		  "\"what\":\"bandwidth\"" },
+		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"dhcp_guard\":true,\"monitor\":{\"mode\":\"source\",\"filter\":"
+		  "\"udp prt 5\"}}}", "monitor_filter: can't parse filter expression: syntax error" },
+		/* Every host knows this one; names are not looked up. */
+		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"monitor\":{\"mode\":\"source\",\"filter\":\"host localhost\"}}}",
+		  "unknown host 'localhost'" },
+		{ "port.validate", "{\"switch\":\"lab\",\"policy\":{\"monitor\":{\"mode\":\"destination\",\"filter\":\"(\"}}}",
+		  "syntax error" },
+		{ "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"monitor\":{\"mode\":\"none\",\"filter\":\"udp\"}}}",
+		  "only a source and a destination have one" },
 		{ "acl.del", "{\"port\":\"lab/p\",\"id\":99}", "-32009" },
 		{ "job.get", "{\"job\":\"job-1\"}", "-32009" },
 		{ "uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"lo\"]}", "-32602" },
@@ -191,10 +200,12 @@ static void policies(void)
 	begin();
 	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\",\"policy\":{\"dhcp_guard\":true}}");
 	GIVES(c, 0, "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"router_guard\":true,\"storm_limit\":100,\"monitor\":"
-	      "{\"mode\":\"source\",\"session\":3},\"address_guard\":[\"192.0.2.1\",\"2001:db8::1\"],\"bpdu_guard\":\"block\"}}");
+	      "{\"mode\":\"source\",\"session\":3,\"filter\":\"host 192.0.2.1 and (port http or vlan 7)\"},\"address_guard\":[\"192.0.2.1\",\"2001:db8::1\"],\"bpdu_guard\":\"block\"}}");
 	GIVES(c, 0, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":1,\"allowed\":\"1-10,20\",\"pruned\":\"5\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.dhcp_guard"), "true");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.monitor.session"), "3");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.monitor.filter"),
+			       "host 192.0.2.1 and (port http or vlan 7)");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.vlan.allowed"), "1-10,20");
 	GIVES(c, RPC_INVALID_PARAMS, "vlan.set",
 	      "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":5,\"allowed\":\"1-10\",\"pruned\":\"5\"}");

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Policies, ACLs and bandwidth of ports: from configurations to what the switch takes. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
+#include <netdb.h>
+#include <pcap/pcap.h>
+#include <pcap/namedb.h>	/* wants the above */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/log.h"
 #include "hvnetd/hvnetd.h"
 #include "vswitch/vswitch.h"
@@ -138,6 +143,20 @@ static int parse_vlan(const json_t *vlan, struct vswitch_vlan_policy *out, struc
 
 /* ---- policies ---- */
 
+static_assert((int)API_MONITOR_FILTER_BYTES < (int)VSWITCH_MONITOR_FILTER_BYTES, "with its end");
+
+/*
+ * In the place of libpcap's own: a name in a filter would be asked for over the network, and all wait for the answer. Whoever
+ * compiles in another process (hvnetctl capture) may use names.
+ */
+struct addrinfo *pcap_nametoaddrinfo(const char *name)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP, .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *out;
+
+	return getaddrinfo(name, NULL, &hints, &out) ? NULL : out;
+}
+
 static int parse_addresses(const json_t *list, struct vswitch_port_policy *p, struct rpc_error *err)
 {
 	const json_t *v;
@@ -177,6 +196,7 @@ static int parse_policy(const json_t *o, struct vswitch_port_policy *p, struct r
 		.monitor_session = (uint8_t)number(monitor, "session"),
 		.lldp = is_true(o, "lldp"),
 	};
+	snprintf(p->monitor_filter, sizeof(p->monitor_filter), "%s", string(monitor, "filter") ? string(monitor, "filter") : "");
 	if (vlan && parse_vlan(vlan, &p->vlan, err))
 		return -1;
 	return parse_addresses(json_object_get(o, "address_guard"), p, err);
