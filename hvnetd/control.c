@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hvnetd/control.h"
+#include "hvnetd/control_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,300 +16,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
 
-#define READ_BYTES 16384		/* our policy: per connection and round */
-#define OUT_PAUSE_BYTES 262144		/* our policy: who does not read replies is not read from */
 #define ACCEPT_PAUSE_NS 100000000ull	/* our policy: after accept(2) failed, e.g. without descriptors */
 #define ANSWER_MS 3000			/* our policy: for a daemon that may be there already */
 #define LOCK_TRIES 20			/* our policy: two seconds for another start on the same folder */
 
-struct control_client {
-	TAILQ_ENTRY(control_client) link;
-	struct control *control;	/* borrowed: its clients go first */
-	struct hv_watch watch;
-	struct hv_timer later;		/* client_update() */
-	int fd;				/* owned */
-	struct ucred peer;
-	uint64_t id;
-	bool may_change;
-	bool closing;			/* no more requests; goes when its replies are sent */
-	bool broken;			/* out of memory */
-	bool serving;			/* in client_handle_lines() */
-	struct rpc_request *request;	/* under way; NULL: none */
-	char *in;			/* owned */
-	size_t in_used, in_capacity;
-	char *out;			/* owned */
-	size_t out_used, out_sent, out_capacity;
-	int fds[CONTROL_FDS_MAX];	/* owned; go with the byte of out at fds_at */
-	unsigned num_fds;
-	size_t fds_at;
-};
-
-struct control {
-	struct hv_loop *loop;		/* borrowed */
-	struct control_desc desc;
-	char *path;			/* owned */
-	dev_t dev;			/* of the socket we made, so that we remove no other */
-	ino_t ino;
-	int fd;				/* owned */
-	struct hv_watch watch;
-	struct hv_timer accept_timer;
-	struct hv_log_limit limit;
-	TAILQ_HEAD(, control_client) clients;
-	unsigned num_clients;
-	uint64_t made;
-	bool has_group;			/* looked up once: that may take its time */
-	gid_t group;
-};
-
-static void close_fds(const int *fds, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		close(fds[i]);
-}
-
-static void client_close(struct control_client *c)
-{
-	struct control *control = c->control;
-
-	if (c->request)
-		rpc_abandon(c->request);
-	hv_watch_stop(&c->watch);
-	hv_timer_cancel(&c->later);
-	close(c->fd);
-	TAILQ_REMOVE(&control->clients, c, link);
-	control->num_clients--;
-	if (control->desc.gone)
-		control->desc.gone(control->desc.dispatcher.opaque, c);
-	close_fds(c->fds, c->num_fds);
-	free(c->in);
-	free(c->out);
-	free(c);
-}
-
-/* Replies. */
-
-static bool client_queue(struct control_client *c, const char *line)
-{
-	size_t n = strlen(line) + 1;	/* with its newline */
-	char *p;
-
-	if (c->out_capacity - c->out_used < n) {
-		p = realloc(c->out, c->out_used + n + 4096);
-		if (!p)
-			return false;
-		c->out = p;
-		c->out_capacity = c->out_used + n + 4096;
-	}
-	memcpy(c->out + c->out_used, line, n - 1);
-	c->out[c->out_used + n - 1] = '\n';
-	c->out_used += n;
-	return true;
-}
-
-int control_client_send_fds_take(struct control_client *c, const int *fds, unsigned n)
-{
-	if (c->num_fds || n > CONTROL_FDS_MAX) {
-		close_fds(fds, n);
-		return -ENOBUFS;
-	}
-	memcpy(c->fds, fds, n * sizeof(*fds));
-	c->num_fds = n;
-	c->fds_at = c->out_used;
-	return 0;
-}
-
-/* As send(2). Descriptors go with the first byte that was queued after them. */
-static ssize_t send_some(struct control_client *c)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(c->fds))];
-		struct cmsghdr align;
-	} control = { .bytes = { 0 } };
-	struct iovec iov = { c->out + c->out_sent, c->out_used - c->out_sent };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	size_t bytes = c->num_fds * sizeof(c->fds[0]);
-	struct cmsghdr *head;
-	ssize_t n;
-
-	if (!c->num_fds || c->out_sent < c->fds_at) {
-		if (c->num_fds)
-			iov.iov_len = c->fds_at - c->out_sent;
-		return sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
-	msg.msg_control = control.bytes;
-	msg.msg_controllen = CMSG_SPACE(bytes);
-	head = CMSG_FIRSTHDR(&msg);
-	*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(bytes) };
-	memcpy(CMSG_DATA(head), c->fds, bytes);
-	n = sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n > 0) {
-		close_fds(c->fds, c->num_fds);
-		c->num_fds = 0;
-	}
-	return n;
-}
-
-/* False: the connection is broken. */
-static bool client_send(struct control_client *c)
-{
-	while (c->out_sent < c->out_used) {
-		ssize_t n = send_some(c);
-
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
-		c->out_sent += (size_t)n;
-	}
-	c->out_sent = c->out_used = 0;
-	return true;
-}
-
-/* Takes the line. False: out of memory. */
-static bool client_reply(struct control_client *c, char *line)
-{
-	bool ok = !line || client_queue(c, line);
-
-	free(line);
-	return ok;
-}
-
-/* Requests. */
-
-static bool client_paused(const struct control_client *c)
-{
-	return c->request || c->out_used - c->out_sent > OUT_PAUSE_BYTES;
-}
-
-static size_t line_max(const struct control_client *c)
-{
-	return c->may_change ? CONTROL_LINE_MAX_CHANGE : CONTROL_LINE_MAX;
-}
-
-static void request_done(void *caller, char *reply);
-
-/* False: out of memory. */
-static bool client_handle_lines(struct control_client *c)
-{
-	size_t start = 0, n;
-	char *end;
-
-	c->serving = true;
-	while (!c->broken && !client_paused(c)) {
-		end = memchr(c->in + start, '\n', c->in_used - start);
-		if (!end)
-			break;
-		n = (size_t)(end - c->in) - start;
-		if (n > 0 && !(n == 1 && c->in[start] == '\r'))
-			c->request = rpc_start(&c->control->desc.dispatcher, c, c->may_change, c->in + start, n, request_done);
-		start += n + 1;
-	}
-	c->serving = false;
-	memmove(c->in, c->in + start, c->in_used - start);
-	c->in_used -= start;
-	if (c->in_used >= line_max(c) && !memchr(c->in, '\n', c->in_used)) {
-		c->broken = c->broken || !client_reply(c, rpc_error_reply(RPC_INVALID_REQUEST, c->may_change ?
-									  "a request is one line of less than 1 MiB" :
-									  "a request is one line of less than 64 KiB"));
-		c->in_used = 0;
-		c->closing = true;
-	}
-	return !c->broken;
-}
-
-/* Handles lines until none is left or the replies pile up. False: the connection is broken. */
-static bool client_serve(struct control_client *c)
-{
-	bool paused;
-
-	do {
-		if (!client_handle_lines(c))
-			return false;
-		paused = client_paused(c);
-		if (!client_send(c))
-			return false;
-	} while (paused && !client_paused(c));
-	return true;
-}
-
-static bool client_read(struct control_client *c)
-{
-	size_t room, wanted = c->in_used + READ_BYTES > line_max(c) ? line_max(c) : c->in_used + READ_BYTES;
-	ssize_t n;
-	char *p;
-
-	if (wanted > c->in_capacity) {
-		p = realloc(c->in, wanted * 2);
-		if (!p)
-			return false;
-		c->in = p;
-		c->in_capacity = wanted * 2;
-	}
-	room = wanted - c->in_used;
-	n = recv(c->fd, c->in + c->in_used, room < READ_BYTES ? room : READ_BYTES, MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	if (n == 0)
-		c->closing = true;	/* it may have closed its sending side only */
-	c->in_used += (size_t)n;
-	return true;
-}
-
-/* After anything that may have changed what is waited for. c may be gone then. */
-static void client_update(struct control_client *c, bool ok)
-{
-	bool pending;
-
-	ok = ok && client_serve(c);
-	pending = c->out_used > c->out_sent;
-	if (!ok || (c->closing && !pending && !c->request)) {
-		client_close(c);
-		return;
-	}
-	/* Lines that wait for the replies to drain are handled when the socket takes more. */
-	hv_watch_modify(&c->watch, (uint32_t)((pending ? POLLOUT : 0) |
-					      (c->closing || client_paused(c) ? 0 : POLLIN)));
-}
-
-static void client_ready(struct hv_watch *w, uint32_t events)
-{
-	struct control_client *c = hv_container_of(w, struct control_client, watch);
-	bool ok = true;
-
-	if ((events & POLLIN) && !c->closing && !client_paused(c))
-		ok = client_read(c);
-	else if (events & (POLLERR | POLLHUP | POLLNVAL))
-		ok = false;
-	client_update(c, ok);
-}
-
-/* An answer that came later: what waits behind it is handled from the loop, not from within somebody's change. */
-static void request_done(void *caller, char *reply)
-{
-	struct control_client *c = caller;
-
-	c->request = NULL;
-	if (!client_reply(c, reply))
-		c->broken = true;
-	if (!c->serving && hv_timer_arm(c->control->loop, &c->later, 0))
-		c->broken = true;
-}
-
-static void client_later(struct hv_timer *t)
-{
-	client_update(hv_container_of(t, struct control_client, later), true);
-}
-
-bool control_push(struct control_client *c, const char *line, size_t max_bytes)
-{
-	if (c->out_used - c->out_sent + strlen(line) > max_bytes || c->closing || !client_queue(c, line))
-		return false;
-	if (hv_timer_arm(c->control->loop, &c->later, 0))
-		c->broken = true;
-	return true;
-}
-
-/* Connections. */
+/* ---- who may connect ---- */
 
 enum { GROUPS_MAX = 256 };		/* our policy: of a peer that are looked at */
 
@@ -336,6 +48,7 @@ static bool peer_may_change(const struct control *control, int fd, const struct 
 	return peer->uid == 0 || peer->uid == geteuid() || peer_in_group(control, fd, peer);
 }
 
+/* Whether there may be one more connection. */
 static bool has_room(const struct control *control, const struct ucred *peer, bool may_change)
 {
 	const struct control_client *c;
@@ -351,46 +64,31 @@ static bool has_room(const struct control *control, const struct ucred *peer, bo
 	return same < CONTROL_CLIENTS_PER_USER && control->num_clients < CONTROL_CLIENTS_MAX / 4 * 3;
 }
 
-static int client_create(struct control *control, int fd)
+static int admit(struct control *control, int fd)
 {
-	struct control_client *c = calloc(1, sizeof(*c));
-	socklen_t len = sizeof(c->peer);
-	int ret = -ENOMEM;
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
+	bool may_change;
 
-	if (!c)
-		return -ENOMEM;
-	c->control = control;
-	c->fd = fd;
-	c->watch.ready = client_ready;
-	c->later.fire = client_later;
-	c->id = ++control->made;
-	c->in_capacity = READ_BYTES;
-	c->in = malloc(READ_BYTES);
-	if (c->in)
-		ret = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len) ? -errno : 0;
-	if (!ret)
-		c->may_change = peer_may_change(control, fd, &c->peer);
-	if (!ret && !has_room(control, &c->peer, c->may_change))
-		ret = -EUSERS;
-	if (!ret && !c->may_change && !control->desc.others_look)
-		ret = -EACCES;
-	if (!ret)
-		ret = hv_watch_start(control->loop, &c->watch, fd, POLLIN);
-	if (ret) {
-		free(c->in);
-		free(c);
-		return ret;
-	}
-	TAILQ_INSERT_TAIL(&control->clients, c, link);
-	control->num_clients++;
-	return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return -errno;
+	may_change = peer_may_change(control, fd, &peer);
+	if (!has_room(control, &peer, may_change))
+		return -EUSERS;
+	if (!may_change && !control->desc.others_look)
+		return -EACCES;
+	return control_client_create(control, fd, &peer, may_change);
 }
 
-/* So that whoever asks knows that a daemon is there. */
-static void say_denied(int fd)
+/* So that whoever asks knows that a daemon is there, and what to do. */
+static void say_refused(int fd, int ret)
 {
-	char *line = rpc_error_reply(RPC_DENIED, "hvnetd is for root, the group " CONTROL_GROUP " and the user that it runs as");
+	char *line = NULL;
 
+	if (ret == -EACCES)
+		line = rpc_error_reply(RPC_DENIED, "hvnetd is for root, the group " CONTROL_GROUP " and the user that it runs as");
+	else if (ret == -EUSERS)
+		line = rpc_error_reply(RPC_NO_RESOURCES, "hvnetd has as many connections as it takes; end some, or try again later");
 	if (line && send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 		(void)!send(fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	free(line);
@@ -412,10 +110,9 @@ static void listen_ready(struct hv_watch *w, uint32_t events)
 			hv_log(HV_LOG_ERROR, "control: out of memory, no further connections");
 		return;
 	}
-	ret = client_create(control, fd);
+	ret = admit(control, fd);
 	if (ret) {
-		if (ret == -EACCES)
-			say_denied(fd);
+		say_refused(fd, ret);
 		hv_log_limited(&control->limit, HV_LOG_WARNING, "control: connection refused: %s", strerror(-ret));
 		close(fd);
 	}
@@ -429,7 +126,7 @@ static void accept_again(struct hv_timer *t)
 		hv_log(HV_LOG_ERROR, "control: out of memory, no further connections");
 }
 
-/* The listening socket. */
+/* ---- the listening socket ---- */
 
 static int explain(char *why, size_t bytes, int ret, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -598,7 +295,7 @@ void control_destroy(struct control *control)
 	if (!control)
 		return;
 	while ((c = TAILQ_FIRST(&control->clients)))
-		client_close(c);
+		control_client_close(c);
 	hv_timer_cancel(&control->accept_timer);
 	hv_watch_stop(&control->watch);
 	if (control->ino && !lstat(control->path, &st) && st.st_dev == control->dev && st.st_ino == control->ino)
@@ -609,14 +306,12 @@ void control_destroy(struct control *control)
 	free(control);
 }
 
-uint64_t control_client_id(const struct control_client *client)
+bool control_trusts(const struct control *control, int fd)
 {
-	return client->id;
-}
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
 
-pid_t control_client_pid(const struct control_client *client)
-{
-	return client->peer.pid;
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer_may_change(control, fd, &peer);
 }
 
 unsigned control_clients(const struct control *control)

@@ -62,5 +62,7 @@ bool control_push(struct control_client *client, const char *line, size_t max_by
 uint64_t control_client_id(const struct control_client *client);
 pid_t control_client_pid(const struct control_client *client);
 unsigned control_clients(const struct control *control);
+/* Whether the peer of a connected Unix socket, any, is one who may change things. */
+bool control_trusts(const struct control *control, int fd);
 
 #endif

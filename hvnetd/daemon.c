@@ -218,6 +218,11 @@ void hvnetd_run_call(void *opaque, struct rpc_call *call)
 		rpc_answer(call, methods_run(call));
 }
 
+static void offload(void *opaque, struct helper_task *task)
+{
+	helper_run(&((struct hvnetd *)opaque)->helper, task);
+}
+
 static int fill_scope(struct rpc_call *call, uint64_t scope)
 {
 	static const enum object_kind kinds[] = { OBJECT_ADAPTER, OBJECT_VM };
@@ -256,7 +261,7 @@ static enum hvnetd_exit make_control(struct hvnetd *d, struct rpc_error *err)
 {
 	struct control_desc desc = {
 		.path = d->options->socket,
-		.dispatcher = { .find = api_find_method, .run = hvnetd_run_call, .opaque = d },
+		.dispatcher = { .find = api_find_method, .run = hvnetd_run_call, .offload = offload, .opaque = d },
 		.group = d->options->group[0] ? d->options->group : NULL,
 		.others_look = d->options->others_look,
 		.gone = client_gone,
@@ -319,6 +324,7 @@ enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct 
 	if (status)
 		return status;
 	child_set_init(&d->children, d->worker.loop);
+	helper_init(&d->helper, d->worker.loop);
 	if (o->action == OPTIONS_CHECK_FILE)
 		return check_file(d, err);
 	if (make_runtime_dir(o->runtime_dir, err) || find_nat(d, err))
@@ -345,6 +351,7 @@ void hvnetd_stop(struct hvnetd *d)
 	d->control = NULL;
 	events_finish(d);
 	changes_finish(d);
+	helper_finish(&d->helper);
 	objects_finish(d);
 	jobs_finish(d);
 	child_set_finish(&d->children);

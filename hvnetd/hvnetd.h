@@ -34,6 +34,7 @@
 #include "hvnetd/capture.h"
 #include "hvnetd/child.h"
 #include "hvnetd/event.h"
+#include "hvnetd/helper.h"
 #include "hvnetd/job.h"
 #include "hvnetd/names.h"
 #include "hvnetd/object.h"
@@ -143,6 +144,7 @@ struct hvnetd {
 	char extension_dir[PATH_MAX];	/* where extensions are installed */
 	uint8_t host[16];		/* host_id() */
 	struct control *control;	/* owned */
+	struct helper helper;
 	struct store *store;		/* owned; NULL: nothing is stored */
 	struct child_set children;
 	struct objects objects;

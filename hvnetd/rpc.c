@@ -8,8 +8,23 @@
 
 #include "api/schema.h"
 
+/* What could be said of a request's parameters before it was its turn. */
+struct ahead {
+	bool checked, dry_run;
+	int ret;
+	struct rpc_error err;
+};
+
+/*
+ * READING (long lines: elsewhere) -> requests, one after the other -> WRITING (long replies: elsewhere) -> done(), gone
+ */
 struct rpc_request {
-	const struct rpc_dispatcher *d;	/* borrowed: outlives all requests */
+	struct rpc_dispatcher d;	/* a copy: a request may outlive the control socket */
+	struct helper_task task;
+	char *line;			/* owned; the task's: what is read, or was written; NULL: nothing */
+	size_t line_bytes;
+	struct ahead *ahead;		/* owned; one for each request; NULL: nothing was done before */
+	bool is_long;			/* was read elsewhere: is freed there, too */
 	json_t *input;			/* owned; a batch, or one request */
 	json_t *replies;		/* owned; of a batch */
 	json_t *reply;			/* owned; of one request */
@@ -17,6 +32,8 @@ struct rpc_request {
 	json_t *none;			/* owned; parameters of one that has none */
 	size_t next;
 	bool pending, advancing;
+	bool *gone;			/* set when this is freed; rpc_start()'s, while it runs */
+	char *refusal;			/* owned; the reply to what could not be read */
 	struct rpc_call call;
 	bool may_change;
 	void *caller;
@@ -87,13 +104,26 @@ int rpc_check_params(const struct rpc_method *m, json_t *params, bool *dry_run, 
 
 static void run_now(struct rpc_request *r)
 {
-	rpc_answer(&r->call, r->d->handle(&r->call));
+	rpc_answer(&r->call, r->d.handle(&r->call));
+}
+
+/* Of the request whose turn it is. */
+static int check_params(struct rpc_request *r, const struct rpc_method *m, json_t *params, bool *dry_run, struct rpc_error *err)
+{
+	const struct ahead *a = r->ahead ? &r->ahead[r->next - 1] : NULL;
+
+	if (!a || !a->checked)
+		return rpc_check_params(m, params, dry_run, err);
+	*dry_run = a->dry_run;
+	if (a->ret)
+		*err = a->err;
+	return a->ret;
 }
 
 /* Finds the method and checks everything that can be checked without the object model. */
 static int prepare(struct rpc_request *r, const char *name, json_t *params, struct rpc_error *err)
 {
-	const struct rpc_method *m = r->d->find(name);
+	const struct rpc_method *m = r->d.find(name);
 	bool dry_run;
 
 	if (params && !json_is_object(params))
@@ -105,10 +135,10 @@ static int prepare(struct rpc_request *r, const char *name, json_t *params, stru
 				"look only", m->name);
 	json_decref(r->none);
 	r->none = params ? NULL : json_object();
-	if (rpc_check_params(m, params ? params : r->none, &dry_run, err))
+	if (check_params(r, m, params ? params : r->none, &dry_run, err))
 		return -1;
 	r->call = (struct rpc_call){
-		.opaque = r->d->opaque, .caller = r->caller, .may_change = r->may_change, .dry_run = dry_run, .method = m,
+		.opaque = r->d.opaque, .caller = r->caller, .may_change = r->may_change, .dry_run = dry_run, .method = m,
 		.params = params ? params : r->none, .request = r,
 	};
 	return 0;
@@ -161,33 +191,60 @@ static void begin(struct rpc_request *r, json_t *req)
 		return;
 	}
 	r->pending = true;
-	if (r->d->run)
-		r->d->run(r->d->opaque, &r->call);
+	if (r->d.run)
+		r->d.run(r->d.opaque, &r->call);
 	else
 		run_now(r);
 }
 
 /* Requests. */
 
-static void request_free(struct rpc_request *r)
+static size_t num_requests(const struct rpc_request *r)
+{
+	return json_is_array(r->input) ? json_array_size(r->input) : 1;
+}
+
+static json_t *request_at(const struct rpc_request *r, size_t i)
+{
+	return json_is_array(r->input) ? json_array_get(r->input, i) : r->input;
+}
+
+static void drop_values(struct rpc_request *r)
 {
 	json_decref(r->input);
 	json_decref(r->replies);
 	json_decref(r->reply);
 	json_decref(r->none);
+	r->input = r->replies = r->reply = r->none = NULL;
+}
+
+static void request_free(struct rpc_request *r)
+{
+	if (r->gone)
+		*r->gone = true;
+	drop_values(r);
+	free(r->ahead);
+	free(r->line);
 	free(r);
 }
 
-static void finish(struct rpc_request *r)
+static void write_reply(struct helper_task *t)
 {
+	struct rpc_request *r = hv_container_of(t, struct rpc_request, task);
+	json_t *reply = json_array_size(r->replies) ? r->replies : r->reply;
+
+	r->line = reply ? to_line(json_incref(reply)) : NULL;
+	drop_values(r);
+}
+
+static void reply_written(struct helper_task *t)
+{
+	struct rpc_request *r = hv_container_of(t, struct rpc_request, task);
 	void (*done)(void *caller, char *reply) = r->done;
 	void *caller = r->caller;
-	char *line;
+	char *line = r->line;
 
-	if (r->replies && json_array_size(r->replies))
-		line = to_line(json_incref(r->replies));
-	else
-		line = r->reply ? to_line(json_incref(r->reply)) : NULL;
+	r->line = NULL;
 	request_free(r);
 	if (done)
 		done(caller, line);
@@ -195,23 +252,28 @@ static void finish(struct rpc_request *r)
 		free(line);
 }
 
-/* Runs requests until one is pending. False: all are done, and r is gone. */
-static bool advance(struct rpc_request *r)
+static void finish(struct rpc_request *r)
 {
-	const size_t n = json_is_array(r->input) ? json_array_size(r->input) : 1;
+	const bool is_long = r->is_long || helper_is_large(r->replies ? r->replies : r->reply, RPC_AT_ONCE_PARTS);
 
-	r->advancing = true;
-	while (!r->pending && r->next < n) {
-		json_t *req = json_is_array(r->input) ? json_array_get(r->input, r->next) : r->input;
-
-		r->next++;
-		begin(r, req);
+	r->task = (struct helper_task){ .work = write_reply, .done = reply_written };
+	if (is_long && r->d.offload) {
+		r->d.offload(r->d.opaque, &r->task);
+		return;
 	}
+	write_reply(&r->task);
+	reply_written(&r->task);
+}
+
+/* Runs requests until one is pending, or all are done: then r is gone, or soon. */
+static void advance(struct rpc_request *r)
+{
+	r->advancing = true;
+	while (!r->pending && r->next < num_requests(r))
+		begin(r, request_at(r, r->next++));
 	r->advancing = false;
-	if (r->pending)
-		return true;
-	finish(r);
-	return false;
+	if (!r->pending)
+		finish(r);
 }
 
 void rpc_answer(struct rpc_call *call, json_t *result)
@@ -221,10 +283,11 @@ void rpc_answer(struct rpc_call *call, json_t *result)
 	if (!result && !call->err.code)
 		rpc_fail(&call->err, RPC_INTERNAL, NULL, "%s failed: out of memory?", call->method->name);
 	if (r->id && result)
-		take_reply(r, json_pack("{s:s, s:O, s:O}", "jsonrpc", "2.0", "result", result, "id", r->id));
+		take_reply(r, json_pack("{s:s, s:o, s:O}", "jsonrpc", "2.0", "result", result, "id", r->id));
 	else if (r->id)
 		take_reply(r, error_reply(&call->err, r->id));
-	json_decref(result);
+	else
+		json_decref(result);
 	r->pending = false;
 	if (!r->advancing)
 		advance(r);
@@ -235,7 +298,7 @@ void rpc_abandon(struct rpc_request *r)
 	r->done = NULL;
 	r->caller = NULL;
 	r->call.caller = NULL;
-	r->next = json_is_array(r->input) ? json_array_size(r->input) : 1;	/* what was not begun is not */
+	r->next = SIZE_MAX;		/* what was not begun is not */
 }
 
 /* The nesting of a text, strings left out, so that the parser never recurses deeply. */
@@ -282,25 +345,85 @@ static json_t *parse(const char *line, size_t n, char **reply)
 	return v;
 }
 
+static void read_now(struct rpc_request *r, const char *line, size_t n)
+{
+	r->input = parse(line, n, &r->refusal);
+	r->replies = json_is_array(r->input) ? json_array() : NULL;
+}
+
+static void check_ahead(struct rpc_request *r, const json_t *request, struct ahead *a)
+{
+	const char *name = json_string_value(json_object_get(request, "method"));
+	const struct rpc_method *m = name ? r->d.find(name) : NULL;
+	json_t *params = json_object_get(request, "params");
+
+	if (!m || !json_is_object(params))
+		return;
+	a->ret = rpc_check_params(m, params, &a->dry_run, &a->err);
+	a->checked = true;
+}
+
+static void read_line(struct helper_task *t)
+{
+	struct rpc_request *r = hv_container_of(t, struct rpc_request, task);
+
+	read_now(r, r->line, r->line_bytes);
+	free(r->line);
+	r->line = NULL;
+	r->ahead = r->input ? calloc(num_requests(r), sizeof(*r->ahead)) : NULL;
+	for (size_t i = 0; r->ahead && i < num_requests(r); i++)
+		check_ahead(r, request_at(r, i), &r->ahead[i]);
+}
+
+/* Runs what was read, or says that it could not be. */
+static void begin_requests(struct rpc_request *r)
+{
+	if (r->input) {
+		advance(r);
+		return;
+	}
+	r->line = r->refusal;
+	r->refusal = NULL;
+	reply_written(&r->task);
+}
+
+static void line_read(struct helper_task *t)
+{
+	begin_requests(hv_container_of(t, struct rpc_request, task));
+}
+
 struct rpc_request *rpc_start(const struct rpc_dispatcher *d, void *caller, bool may_change, const char *line, size_t n,
 			      void (*done)(void *caller, char *reply))
 {
-	char *reply = NULL;
-	json_t *input = parse(line, n, &reply);
-	struct rpc_request *r = input ? calloc(1, sizeof(*r)) : NULL;
+	struct rpc_request *r = calloc(1, sizeof(*r));
+	bool gone = false;
 
-	if (!r) {
-		done(caller, input ? rpc_error_reply(RPC_NO_RESOURCES, "out of memory") : reply);
-		json_decref(input);
+	if (r && n > RPC_AT_ONCE_BYTES && d->offload)
+		r->line = malloc(n);
+	if (!r || (n > RPC_AT_ONCE_BYTES && d->offload && !r->line)) {
+		free(r);
+		done(caller, rpc_error_reply(RPC_NO_RESOURCES, "out of memory"));
 		return NULL;
 	}
-	r->d = d;
-	r->input = input;
-	r->replies = json_is_array(input) ? json_array() : NULL;
+	r->d = *d;
 	r->caller = caller;
 	r->may_change = may_change;
 	r->done = done;
-	return advance(r) ? r : NULL;
+	r->gone = &gone;
+	if (r->line) {
+		memcpy(r->line, line, n);
+		r->line_bytes = n;
+		r->is_long = true;
+		r->task = (struct helper_task){ .work = read_line, .done = line_read };
+		d->offload(d->opaque, &r->task);
+	} else {
+		read_now(r, line, n);
+		begin_requests(r);
+	}
+	if (gone)
+		return NULL;
+	r->gone = NULL;
+	return r;
 }
 
 static void keep(void *caller, char *reply)

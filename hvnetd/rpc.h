@@ -5,7 +5,7 @@
  *
  * The requests of a line are run one after the other: the next one begins when the one before is answered.
  *
- * On one thread.
+ * On one thread, but for what offload() gives to another.
  */
 #ifndef HVNETD_RPC_H
 #define HVNETD_RPC_H
@@ -15,10 +15,13 @@
 #include <stddef.h>
 
 #include "api/api.h"
+#include "hvnetd/helper.h"
 
 enum {
 	RPC_BATCH_MAX = 64,		/* our policy: requests in one line */
 	RPC_DEPTH_MAX = 16,		/* our policy: nesting of a request; ours need 9 */
+	RPC_AT_ONCE_BYTES = 8192,	/* our policy: of a line that is read at once … */
+	RPC_AT_ONCE_PARTS = 256,	/* … and values of a reply that is written at once: 100 us, or less */
 };
 
 struct rpc_request;
@@ -41,6 +44,8 @@ struct rpc_dispatcher {
 	void (*run)(void *opaque, struct rpc_call *call);
 	/* Carries call->method out: its result, a new reference, or NULL with call->err filled. May be NULL if there is run(). */
 	json_t *(*handle)(struct rpc_call *call);
+	/* Runs a task elsewhere: long lines are read, and long replies written, without the caller's thread. NULL: all is done at once. */
+	void (*offload)(void *opaque, struct helper_task *task);
 	void *opaque;
 };
 
