@@ -45,6 +45,13 @@ void vfu_conn_drop(struct vfu_conn *c, enum vfu_counter why)
 	vfu_conn_close(c);
 }
 
+bool vfu_conn_peer_left(const struct vfu_conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	return c->closing || (poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 /* Waits for input, unless output is stuck: a client that does not read is not served either. */
 static void watch_for(struct vfu_conn *c)
 {

@@ -84,6 +84,8 @@ void vfu_conn_destroy(struct vfu_conn *c);
 void vfu_conn_drop(struct vfu_conn *c, enum vfu_counter why);
 /* The same without a reason to count: the peer left, or was told no. */
 void vfu_conn_close(struct vfu_conn *c);
+/* Has the peer hung up, whether the loop has come to that yet or not? */
+bool vfu_conn_peer_left(const struct vfu_conn *c);
 
 /* Sends one message made of n pieces. Never blocks; a client that does not read is dropped. */
 void vfu_conn_send(struct vfu_conn *c, const struct iovec *iov, unsigned n);

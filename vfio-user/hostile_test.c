@@ -196,39 +196,43 @@ static void consumes_posted_writes_in_order(void)
 	end(&f);
 }
 
-/*
- * More messages in one piece than the loop takes in one go: the rest must not wait for more
- * input.
- */
-static void handles_a_burst_to_its_end(void)
+enum { BURST = 1000 };	/* posted writes: more than the loop takes in one go */
+
+/* Writes 0 to BURST - 1 to the scratch register, and what `s` holds, in one piece. */
+static void send_burst(struct vfuc *c, const struct stream *s)
 {
-	enum { WRITES = 1000 };
-	static struct {
+	struct {
 		struct vfu_header h;
 		struct vfu_wire_access a;
 		uint8_t data[4];
-	} w[WRITES];
+	} w;
+	uint8_t *all = malloc(BURST * sizeof(w) + s->n);
+
+	for (unsigned i = 0; i < BURST; i++) {
+		w.h = (struct vfu_header){ to_le16(1), to_le16(VFU_CMD_REGION_WRITE), to_le32(sizeof(w)),
+					   to_le32(VFU_FLAG_NO_REPLY), to_le32(0) };
+		w.a = (struct vfu_wire_access){ to_le64(REG_SCRATCH), to_le32(0), to_le32(4) };
+		memcpy(w.data, to_le32(i).b, 4);
+		memcpy(all + i * sizeof(w), &w, sizeof(w));
+	}
+	memcpy(all + BURST * sizeof(w), s->bytes, s->n);
+	CU_ASSERT_EQUAL(vfuc_send_bytes(c, all, BURST * sizeof(w) + s->n, NULL, 0), 0);
+	free(all);
+}
+
+/* The rest of a burst must not wait for more input. */
+static void handles_a_burst_to_its_end(void)
+{
 	struct vfu_wire_access read = { to_le64(REG_SCRATCH), to_le32(0), to_le32(4) };
 	struct stream s = { .n = 0 };
-	uint8_t *all = malloc(sizeof(w) + 64);
 	struct fixture f;
 
 	begin(&f, NULL);
-	for (unsigned i = 0; i < WRITES; i++) {
-		w[i].h = (struct vfu_header){ to_le16(1), to_le16(VFU_CMD_REGION_WRITE),
-					      to_le32(sizeof(w[i])), to_le32(VFU_FLAG_NO_REPLY),
-					      to_le32(0) };
-		w[i].a = (struct vfu_wire_access){ to_le64(REG_SCRATCH), to_le32(0), to_le32(4) };
-		memcpy(w[i].data, to_le32(i).b, 4);
-	}
 	put(&s, 7777, VFU_CMD_REGION_READ, &read, sizeof(read));
-	memcpy(all, w, sizeof(w));
-	memcpy(all + sizeof(w), s.bytes, s.n);
-	CU_ASSERT_EQUAL(vfuc_send_bytes(f.c, all, sizeof(w) + s.n, NULL, 0), 0);
+	send_burst(f.c, &s);
 	CU_ASSERT_EQUAL(vfuc_wait(f.c, 7777, NULL, 0, NULL), 0);
-	CU_ASSERT_EQUAL(dev_seen(&f.d)->writes, WRITES);
-	CU_ASSERT_EQUAL(dev_seen(&f.d)->scratch, WRITES - 1);
-	free(all);
+	CU_ASSERT_EQUAL(dev_seen(&f.d)->writes, BURST);
+	CU_ASSERT_EQUAL(dev_seen(&f.d)->scratch, BURST - 1);
 	end(&f);
 }
 
@@ -244,6 +248,29 @@ static void tells_a_second_client_that_it_is_busy(void)
 	CU_ASSERT_EQUAL(dev_counter(&f.d, "busy"), 1);
 	CU_ASSERT_EQUAL(dev_events(&f.d, EV_ATTACHED), 1);
 	CU_ASSERT_EQUAL(dev_events(&f.d, EV_GONE), 0);
+	end(&f);
+}
+
+/*
+ * A QEMU that is started again at once must not be refused for the sake of the one that was killed,
+ * whose last messages are not read yet.
+ */
+static void takes_the_next_client_at_once(void)
+{
+	enum { TIMES = 50 };
+	const struct stream none = { .n = 0 };
+	struct fixture f;
+
+	begin(&f, NULL);
+	for (unsigned i = 0; i < TIMES; i++) {
+		send_burst(f.c, &none);
+		vfuc_close(f.c);
+		CU_ASSERT_EQUAL_FATAL(vfuc_connect(f.d.path, NULL, &f.c), 0);
+		CU_ASSERT_TRUE(alive(f.c));
+	}
+	CU_ASSERT_EQUAL(dev_counter(&f.d, "busy"), 0);
+	CU_ASSERT_EQUAL(dev_events(&f.d, EV_ATTACHED), TIMES + 1);
+	CU_ASSERT_EQUAL(dev_events(&f.d, EV_GONE), TIMES);
 	end(&f);
 }
 
@@ -485,6 +512,7 @@ static const struct hv_test tests[] = {
 	{ "consumes 10000 posted writes in order", consumes_posted_writes_in_order },
 	{ "handles a burst to its end", handles_a_burst_to_its_end },
 	{ "tells a second client that it is busy", tells_a_second_client_that_it_is_busy },
+	{ "takes the next client at once", takes_the_next_client_at_once },
 	{ "forgets silent clients", forgets_silent_clients },
 	{ "stops serving who does not read", stops_serving_who_does_not_read },
 	{ "survives a client's death at every byte", survives_death_at_every_byte },

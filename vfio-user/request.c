@@ -43,6 +43,9 @@ static int do_version(struct vfu_call *call)
 	ret = vfu_version_parse(call->m->payload, call->m->payload_bytes, &offer, &why);
 	if (ret)
 		return vfu_refuse(&dev->stats, why, ret);
+	/* One that comes right behind the end of the last need not wait until that is noticed. */
+	if (dev->client && vfu_conn_peer_left(dev->client))
+		vfu_dev_conn_gone(dev, dev->client);
 	if (dev->client) {
 		/* Said now, the peer fails at once instead of after its time-out. */
 		vfu_conn_reply(call->conn, call->m, -EBUSY, NULL, 0);
