@@ -72,7 +72,8 @@ const struct field api_uplink_config[] = {
 	F_ENUM("kind", NEED, api_uplink_kinds, "an interface of the host, a tap, user-mode NAT, or a stream socket"),
 	F_OBJECTS("members", MAY, 32, member_config, "of kind packet: the interfaces"),
 	INTERFACE("interface", MAY, "of kind tap: the tap interface"),
-	F_STRING("path", MAY, 1, 107, "of kind stream: the Unix socket to connect to"),
+	F_STRING("path", MAY, 1, 107, "of kind stream: the Unix socket to connect to, or to listen on"),
+	F_BOOL("listen", MAY, "of kind stream: make the socket, and wait for a peer"),
 	F_OBJECT("team", MAY, api_team_config, "how several members act as one"),
 	F_OBJECT("policy", MAY, api_policy, "policies of its port; without it all VLANs pass"),
 	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
@@ -136,6 +137,7 @@ static const struct field uplink_bind_params[] = {
 	F_STRINGS("interfaces", MAY, 1, 32, 15, "of kind packet: the interface, or the members of a team"),
 	INTERFACE("interface", MAY, "of kind tap: a tap interface, created if it is not there"),
 	F_STRING("path", MAY, 1, 107, "of kind stream: a Unix socket with the framing of QEMU's -netdev stream"),
+	F_BOOL("listen", MAY, "of kind stream: make that socket and wait for a peer, one at a time, instead of connecting to one"),
 	F_OBJECT("team", MAY, api_team_config, "how several interfaces act as one"),
 	F_BOOL("share", MAY, "of kind packet: the host goes on to use the network, through a host NIC that takes over the "
 	       "interface's addresses and routes"),
@@ -233,6 +235,7 @@ static const struct field uplink_result[] = {
 	F_OBJECT("team", MAY, api_team_config, "as configured"),
 	INTERFACE("interface", MAY, "of kind tap"),
 	F_STRING("path", MAY, 1, 107, "of kind stream"),
+	F_BOOL("listen", MAY, "of kind stream: it waits for its peer, rather than connect to it"),
 	F_COUNT("pid", MAY, "of kind nat: its process"),
 	F_COUNT("restarts", NEED, "times that it was opened again"),
 	FIELD_END
