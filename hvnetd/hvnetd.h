@@ -94,6 +94,7 @@ struct uplink {
 	enum uplink_kind kind;
 	struct vswitch_uplink *uplink;	/* owned; NULL while down */
 	struct child *child;		/* owned; NAT's process, or NULL */
+	struct uplink_listener *listener;	/* owned; NULL: it does not wait for a peer */
 	struct hv_timer timer;		/* tears down, or tries again */
 	bool lost;			/* what timer is for: the peer is gone */
 	uint64_t up_since_ns;

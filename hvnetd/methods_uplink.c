@@ -85,7 +85,7 @@ static json_t *make_config(struct rpc_call *call, const struct object *sw)
 		name = names ? json_string_value(json_array_get(names, 0)) : rpc_string(call, "interface");
 	json_object_set_new(config, "name", json_string(name ? name : kind));
 	json_object_set_new(config, "kind", json_string(kind));
-	copy_params(config, call, (const char *const[]){ "interface", "path", "team", NULL });
+	copy_params(config, call, (const char *const[]){ "interface", "path", "listen", "team", NULL });
 	if (names)
 		json_object_set_new(config, "members", members_of(names));
 	if (json_array_size(names) > 1 && !rpc_has(call, "team"))

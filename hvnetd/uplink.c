@@ -132,7 +132,9 @@ static int check_form(const struct object *o, struct rpc_error *err)
 				"name of a tap interface");
 	if ((kind == UPLINK_STREAM) != (path != NULL))
 		return rpc_fail(err, RPC_INVALID_PARAMS, "path", "a port of kind stream, and no other, needs \"path\", a Unix "
-				"socket to connect to");
+				"socket to connect to or to listen on");
+	if (uplink_listens(o) && !path)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "listen", "\"listen\" is for uplinks of kind stream");
 	if (path && path[0] != '/')
 		return rpc_fail(err, RPC_INVALID_PARAMS, "path", "\"path\" must begin with /");
 	if (kind != UPLINK_PACKET && (json_object_get(o->config, "members") || json_object_get(o->config, "team")))
@@ -193,7 +195,7 @@ void uplink_init(struct object *o)
 	u->timer.fire = uplink_timer;
 }
 
-static const char *const what_opens_it[] = { "kind", "interface", "path", "mac", "members", "team", "shares", NULL };
+static const char *const what_opens_it[] = { "kind", "interface", "path", "listen", "mac", "members", "team", "shares", NULL };
 
 static bool has_to_reopen(const struct object *o)
 {
@@ -208,7 +210,7 @@ static bool has_to_reopen(const struct object *o)
 
 static int fail_open(struct uplink *u, int ret, struct rpc_error *err)
 {
-	const enum rpc_code code = ret == -EBUSY || ret == -EEXIST ? RPC_IN_USE :
+	const enum rpc_code code = ret == -EBUSY || ret == -EEXIST || ret == -EADDRINUSE ? RPC_IN_USE :
 				   ret == -ENODEV || ret == -EINVAL ? RPC_INVALID_PARAMS : RPC_FAILED;
 
 	rpc_fail(err, code, "uplink", "switch \"%s\": %s cannot be opened: %s", object_string(&u->o, "switch"),

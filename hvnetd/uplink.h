@@ -14,6 +14,19 @@ void uplink_close(struct uplink *u);
 void uplink_try_later(struct uplink *u);
 void uplink_timer(struct hv_timer *t);
 
+/* What connected to its socket is its peer from now on. Takes fd over; false: it cannot be. */
+bool uplink_connected_take(struct uplink *u, int fd);
+
+/* uplink_listen.c */
+
+bool uplink_listens(const struct object *o);
+/* Makes the socket, and waits for the first peer. 0; -errno with u->why. */
+int uplink_listen(struct uplink *u);
+/* The peer is gone: waits for the next one. */
+void uplink_listen_again(struct uplink *u);
+/* Removes the socket. */
+void uplink_listen_end(struct uplink *u);
+
 /* team.c */
 
 bool uplink_is_team(const struct uplink *u);

@@ -2,7 +2,7 @@
 /*
  * Opening and losing uplinks. NAT is the process hvnet-nat at the other end of a socket pair; a stream is a Unix socket that
  * speaks the same framing (passt, another QEMU); interfaces may be deleted. Each may go away at any time: the port goes with it,
- * and the uplink is tried again.
+ * and the uplink is tried again, or, where the peer is the one that connects, waited for (uplink_listen.c).
  *
  * The switch tells of a lost peer from inside its own work on the port, and a process's end may come before or after that. So
  * both only start the timer, and what is to be done is done from there.
@@ -204,15 +204,20 @@ static int open_packet(struct uplink *u, struct vswitch *sw)
 	return ret;
 }
 
+/* The descriptor goes with the call. */
+static int plug_stream(struct uplink *u, struct vswitch *sw, int fd)
+{
+	int ret = vswitch_uplink_stream(sw, u->o.d->worker.loop, object_string(&u->o, "name"), fd, VSWITCH_NIC_EXTERNAL, peer_gone,
+					u, &u->uplink);
+
+	return ret ? explain(u, ret, "") : 0;
+}
+
 static int open_socket(struct uplink *u, struct vswitch *sw)
 {
-	int fd = u->kind == UPLINK_NAT ? open_nat(u) : open_stream(u), ret;
+	int fd = u->kind == UPLINK_NAT ? open_nat(u) : open_stream(u);
 
-	if (fd < 0)
-		return fd;
-	ret = vswitch_uplink_stream(sw, u->o.d->worker.loop, object_string(&u->o, "name"), fd, VSWITCH_NIC_EXTERNAL, peer_gone, u,
-				    &u->uplink);
-	return ret ? explain(u, ret, "") : 0;	/* the descriptor went with the call */
+	return fd < 0 ? fd : plug_stream(u, sw, fd);
 }
 
 static int open_wire(struct uplink *u, struct vswitch *sw)
@@ -245,9 +250,27 @@ static void shut(struct uplink *u)
 	u->child = NULL;
 }
 
-int uplink_open(struct uplink *u, struct rpc_error *err)
+/* What an uplink with its wire needs to be up. As uplink_open(). */
+static int set_up(struct uplink *u, struct rpc_error *err)
 {
 	const char *shares = object_string(&u->o, "shares");
+	int ret;
+
+	if (policy_apply(vswitch_uplink_port(u->uplink), u->o.config, NULL, u->o.kind == OBJECT_UPLINK, err)) {
+		snprintf(u->why, sizeof(u->why), "%.120s", err->message);
+		return -EINVAL;
+	}
+	ret = shares ? share_begin(u, shares) : 0;
+	if (ret < 0)
+		return explain(u, ret, shares);
+	u->up_since_ns = hv_now_ns();
+	event_port(u->o.d, object_string(&u->o, "switch"), vswitch_uplink_port(u->uplink), "created");
+	report(u, "up");
+	return ret;
+}
+
+int uplink_open(struct uplink *u, struct rpc_error *err)
+{
 	struct vswitch *sw = switch_for(u);
 	int ret;
 
@@ -256,32 +279,39 @@ int uplink_open(struct uplink *u, struct rpc_error *err)
 		snprintf(u->why, sizeof(u->why), "its switch is not there");
 		return -ENODEV;
 	}
+	if (uplink_listens(&u->o))
+		return uplink_listen(u);
 	ret = open_wire(u, sw);
-	if (ret) {
+	if (!ret)
+		ret = set_up(u, err);
+	if (ret < 0)
 		shut(u);
-		return ret;
-	}
-	if (policy_apply(vswitch_uplink_port(u->uplink), u->o.config, NULL, u->o.kind == OBJECT_UPLINK, err)) {
-		snprintf(u->why, sizeof(u->why), "%.120s", err->message);
-		shut(u);
-		return -EINVAL;
-	}
-	ret = shares ? share_begin(u, shares) : 0;
-	if (ret < 0) {
-		explain(u, ret, shares);
-		shut(u);
-		return ret;
-	}
-	u->up_since_ns = hv_now_ns();
-	event_port(u->o.d, object_string(&u->o, "switch"), vswitch_uplink_port(u->uplink), "created");
-	report(u, "up");
 	return ret;
+}
+
+bool uplink_connected_take(struct uplink *u, int fd)
+{
+	struct vswitch *sw = switch_for(u);
+	struct rpc_error err = { 0 };
+	int ret = -ENODEV;
+
+	u->why[0] = '\0';
+	if (sw)
+		ret = plug_stream(u, sw, fd);
+	else
+		close(fd);
+	if (!ret)
+		ret = set_up(u, &err);
+	if (ret < 0)
+		shut(u);
+	return ret >= 0;
 }
 
 void uplink_close(struct uplink *u)
 {
 	hv_timer_cancel(&u->timer);
 	u->lost = false;
+	uplink_listen_end(u);
 	share_end(u);
 	if (u->uplink && u->o.real)
 		event_port(u->o.d, json_string_value(json_object_get(u->o.real, "switch")), vswitch_uplink_port(u->uplink),
@@ -315,7 +345,12 @@ void uplink_timer(struct hv_timer *t)
 	if (u->lost) {
 		u->lost = false;
 		shut(u);
-		uplink_try_later(u);
+		if (u->listener) {
+			report(u, "down");
+			uplink_listen_again(u);
+		} else {
+			uplink_try_later(u);
+		}
 		return;
 	}
 	if (u->uplink) {	/* a team that lacks members */
@@ -326,6 +361,6 @@ void uplink_timer(struct hv_timer *t)
 	u->restarts++;
 	if (uplink_open(u, &err) < 0)
 		uplink_try_later(u);
-	else
+	else if (u->uplink)
 		hv_log(HV_LOG_NOTICE, "%s: up again", u->o.key);
 }
