@@ -33,19 +33,24 @@ static uint64_t default_weight(const struct switch_bandwidth *b)
 	return b->setting.default_weight ? b->setting.default_weight : VSWITCH_BANDWIDTH_DEFAULT_WEIGHT;
 }
 
+static uint64_t capacity(const struct switch_bandwidth *b)
+{
+	return b->setting.capacity_bits ? b->setting.capacity_bits : b->uplink_bits;
+}
+
 /* A tenth: of the capacity, or while that is not known, of what is reserved with it. */
 static uint64_t default_bits(const struct switch_bandwidth *b)
 {
 	if (b->setting.default_reservation_bits)
 		return b->setting.default_reservation_bits;
-	return b->setting.capacity_bits ? b->setting.capacity_bits / 10 : b->reserved_bits / 9;
+	return capacity(b) ? capacity(b) / 10 : b->reserved_bits / 9;
 }
 
 static bool too_much(const struct switch_bandwidth *b, uint64_t reserved_bits)
 {
-	uint64_t capacity = b->setting.capacity_bits, rest = default_bits(b);
+	uint64_t all = capacity(b), rest = default_bits(b);
 
-	return capacity && (reserved_bits > capacity || rest > capacity - reserved_bits);
+	return all && (reserved_bits > all || rest > all - reserved_bits);
 }
 
 uint64_t bandwidth_weight(const struct vswitch_port *sender, bool *in_default)
@@ -94,12 +99,12 @@ static int check_limit(const struct vswitch_port_bandwidth *s, struct vswitch_wh
 	return 0;
 }
 
-static int check_minimum(const struct vswitch_port *port, const struct vswitch_port_bandwidth *s, struct vswitch_why *why)
+static int check_minimum(const struct switch_bandwidth *b, const struct vswitch_port_bandwidth *s, uint64_t old,
+			 struct vswitch_why *why)
 {
-	const struct switch_bandwidth *b = &port->sw->bandwidth;
 	enum vswitch_bandwidth_mode mode = b->setting.mode;
-	uint64_t old = port->bandwidth ? port->bandwidth->setting.reservation_bits : 0, left;
 	char text[sizeof(why->text)];
+	uint64_t left;
 
 	if (s->weight && mode != VSWITCH_BANDWIDTH_WEIGHT)
 		return wrong(why, -EINVAL, "weight", mode == VSWITCH_BANDWIDTH_NONE ? "the switch has no minimum bandwidth" :
@@ -109,21 +114,30 @@ static int check_minimum(const struct vswitch_port *port, const struct vswitch_p
 	if (s->reservation_bits && mode != VSWITCH_BANDWIDTH_ABSOLUTE)
 		return wrong(why, -EINVAL, "reservation_bits", mode == VSWITCH_BANDWIDTH_NONE ?
 			     "the switch has no minimum bandwidth" : "the switch reserves by weights, not absolute bandwidth");
-	if (s->reservation_bits <= old || !too_much(b, b->reserved_bits - old + rounded(s->reservation_bits)))
+	if (s->overcommit || s->reservation_bits <= old ||
+	    !too_much(b, b->reserved_bits - old + rounded(s->reservation_bits)))
 		return check_rate(s->reservation_bits, "reservation_bits", why);
 	left = b->reserved_bits - old + default_bits(b);
-	left = left < b->setting.capacity_bits ? b->setting.capacity_bits - left : 0;
+	left = left < capacity(b) ? capacity(b) - left : 0;
 	snprintf(text, sizeof(text), "%llu bit/s are left of the uplink's %llu", (unsigned long long)left,
-		 (unsigned long long)b->setting.capacity_bits);
+		 (unsigned long long)capacity(b));
 	return wrong(why, -ENOSPC, "reservation_bits", text);
 }
 
 int vswitch_port_check_bandwidth(const struct vswitch_port *port, const struct vswitch_port_bandwidth *setting,
 				 struct vswitch_why *why)
 {
+	uint64_t old = port->bandwidth ? port->bandwidth->setting.reservation_bits : 0;
 	int ret = check_limit(setting, why);
 
-	return ret ? ret : check_minimum(port, setting, why);
+	return ret ? ret : check_minimum(&port->sw->bandwidth, setting, old, why);
+}
+
+int vswitch_bandwidth_check(const struct vswitch *sw, const struct vswitch_port_bandwidth *setting, struct vswitch_why *why)
+{
+	int ret = check_limit(setting, why);
+
+	return ret ? ret : check_minimum(&sw->bandwidth, setting, 0, why);
 }
 
 static void add_up(struct vswitch_port *port, const struct vswitch_port_bandwidth *old,
@@ -163,10 +177,20 @@ void vswitch_port_bandwidth(const struct vswitch_port *port, struct vswitch_port
 	*out = port->bandwidth ? port->bandwidth->setting : (struct vswitch_port_bandwidth){ 0 };
 }
 
+void vswitch_port_set_capacity(struct vswitch_port *port, uint64_t bits)
+{
+	if (bits == port->capacity_bits)
+		return;
+	port->sw->bandwidth.uplink_bits += bits - port->capacity_bits;
+	port->capacity_bits = bits;
+	policy_capacity(port->sw);
+}
+
 void bandwidth_port_gone(struct vswitch_port *port)
 {
 	const struct vswitch_port_bandwidth none = { 0 };
 
+	vswitch_port_set_capacity(port, 0);
 	if (!port->bandwidth)
 		return;
 	bandwidth_leave(port);
@@ -236,7 +260,7 @@ void vswitch_bandwidth_status(const struct vswitch *sw, struct vswitch_bandwidth
 {
 	const struct switch_bandwidth *b = &sw->bandwidth;
 
-	*out = (struct vswitch_bandwidth_status){ .mode = b->setting.mode, .capacity_bits = b->setting.capacity_bits };
+	*out = (struct vswitch_bandwidth_status){ .mode = b->setting.mode, .capacity_bits = capacity(b) };
 	if (out->mode == VSWITCH_BANDWIDTH_WEIGHT) {
 		out->weights = b->weights + (uint32_t)default_weight(b);
 		out->reserved_percent = 100;

@@ -18,6 +18,10 @@
  *
  * Ports without a setting share one weight, the default flow's.
  *
+ * Capacity. What the uplink takes is what vswitch_port_set_capacity() says of the switch's ports; the uplinks of uplink.h do so by the
+ * speed of their links: an interface by its own, a team by the sum of the members that carry traffic. While nothing of them has a
+ * link, what was known last holds. An administrator's capacity replaces all that.
+ *
  * Threads: as the switch's.
  */
 #ifndef HVNET_VSWITCH_BANDWIDTH_H
@@ -48,6 +52,7 @@ struct vswitch_port_bandwidth {
 	uint64_t burst_bytes;		/* 0: what limit_bits gives in 10 ms, at least 64 KiB; at most 1 GiB; only with a limit */
 	uint32_t weight;		/* 1 … 100, mode WEIGHT; 0: in the default flow */
 	uint64_t reservation_bits;	/* mode ABSOLUTE; 0: in the default flow */
+	bool overcommit;		/* more than the capacity may be reserved; the status will say so */
 };
 
 /*
@@ -63,27 +68,36 @@ int vswitch_port_set_bandwidth(struct vswitch_port *port, const struct vswitch_p
 int vswitch_port_check_bandwidth(const struct vswitch_port *port, const struct vswitch_port_bandwidth *setting,
 				 struct vswitch_why *why)
 	__attribute__((warn_unused_result));
+/* … of a port that would be new. */
+int vswitch_bandwidth_check(const struct vswitch *sw, const struct vswitch_port_bandwidth *setting, struct vswitch_why *why)
+	__attribute__((warn_unused_result));
 void vswitch_port_bandwidth(const struct vswitch_port *port, struct vswitch_port_bandwidth *out);
 
 struct vswitch_bandwidth {
 	enum vswitch_bandwidth_mode mode;	/* fixed once the switch has a port: -EBUSY */
 	uint32_t default_weight;	/* 0 … 100; 0: VSWITCH_BANDWIDTH_DEFAULT_WEIGHT */
 	uint64_t default_reservation_bits;	/* 0: 10 % of the capacity */
-	uint64_t capacity_bits;		/* the uplink's; 0: not known, then no sum is too large */
+	uint64_t capacity_bits;		/* as the administrator says; 0: as the uplinks do */
 };
 
 /*
- * -EINVAL, -EBUSY and -ENOSPC with why as above. A capacity may become too small for what is reserved (a link came up slower):
- * that is not refused, the status says so.
+ * -EINVAL, -EBUSY and -ENOSPC with why as above. A capacity may become too small for what is reserved (a link came up slower, a
+ * team lost a member): that is not refused, the status says so.
  */
 int vswitch_set_bandwidth(struct vswitch *sw, const struct vswitch_bandwidth *setting, struct vswitch_why *why)
 	__attribute__((warn_unused_result));
 /* mode is never DEFAULT, and nothing is 0 that has a default, here. */
 void vswitch_bandwidth(const struct vswitch *sw, struct vswitch_bandwidth *out);
 
+/*
+ * What the network behind an external port takes; 0: not known. vswitch_event_ops' capacity() is told of changes. Ports that do
+ * not know count as nothing beside one that does.
+ */
+void vswitch_port_set_capacity(struct vswitch_port *port, uint64_t bits);
+
 struct vswitch_bandwidth_status {
 	enum vswitch_bandwidth_mode mode;
-	uint64_t capacity_bits;		/* 0: not known */
+	uint64_t capacity_bits;		/* the administrator's, or the uplinks'; 0: not known, then no sum is too large */
 	uint64_t reserved_bits;		/* mode ABSOLUTE: of all ports and the default flow */
 	uint32_t weights;		/* mode WEIGHT: the same sum */
 	uint32_t reserved_percent;	/* of the capacity; mode WEIGHT: 100; 0: not known */

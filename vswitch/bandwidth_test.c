@@ -36,7 +36,7 @@ struct wire {
 static struct vswitch *sw;
 static struct sender guests[GUESTS];
 static struct wire wire;
-static uint64_t now_ns;
+static uint64_t now_ns, told_bits;
 static struct vswitch_why why;
 
 static void wire_deliver(void *opaque, const struct vswitch_frame *const *frames, unsigned n)
@@ -667,6 +667,68 @@ static void no_more_is_reserved_than_there_is(void)
 	end();
 }
 
+static void told(void *opaque)
+{
+	struct vswitch_bandwidth_status st;
+
+	CU_ASSERT_PTR_EQUAL(opaque, &wire);
+	vswitch_bandwidth_status(sw, &st);
+	told_bits = st.capacity_bits;
+}
+
+/* What an uplink says of itself, until an administrator knows better. */
+static void the_uplinks_say_what_there_is(void)
+{
+	static const struct vswitch_event_ops ops = { .capacity = told };
+	const struct vswitch_port_bandwidth more = { .reservation_bits = 600000000 }, much = { .reservation_bits = 900000008 },
+					    all = { .reservation_bits = 900000000 };
+	struct vswitch_bandwidth s = { .mode = VSWITCH_BANDWIDTH_ABSOLUTE };
+	struct vswitch_bandwidth_status st;
+
+	begin_in(VSWITCH_BANDWIDTH_ABSOLUTE, 0);
+	vswitch_set_events(sw, &ops, &wire);
+	told_bits = 1;
+	vswitch_bandwidth_status(sw, &st);
+	CU_ASSERT(!st.capacity_bits && !st.overcommitted);
+	CU_ASSERT_EQUAL(vswitch_bandwidth_check(sw, &much, &why), 0);	/* not known: nothing is too much */
+	vswitch_port_set_capacity(wire.nic.port, 1000000000);
+	CU_ASSERT_EQUAL(told_bits, 1000000000);
+	CU_ASSERT_EQUAL(vswitch_bandwidth_check(sw, &much, &why), -ENOSPC);
+	CU_ASSERT_EQUAL(set(0, &much), -ENOSPC);
+	CU_ASSERT_STRING_EQUAL(why.text, "900000000 bit/s are left of the uplink's 1000000000");
+	CU_ASSERT_EQUAL(set(0, &more), 0);
+	CU_ASSERT_EQUAL(status_of(0).share_bits, 857142857);	/* 600 of 700, in proportion */
+	/* A second uplink adds to it, and goes again; one that does not know adds nothing. */
+	vswitch_port_set_capacity(guests[3].nic.port, 500000000);
+	CU_ASSERT_EQUAL(told_bits, 1500000000);
+	CU_ASSERT_EQUAL(set(1, &more), 0);
+	test_nic_unplug(&guests[3].nic);
+	CU_ASSERT_EQUAL(told_bits, 1000000000);
+	plug(sw, &guests[3].nic, 4, VSWITCH_NIC_SYNTHETIC, &sender_ops);
+	vswitch_bandwidth_status(sw, &st);
+	CU_ASSERT(st.capacity_bits == 1000000000 && st.reserved_bits == 1300000000 && st.reserved_percent == 130 && st.overcommitted);
+	/* Who has something keeps it, or has less; nobody gets more unless told to. */
+	CU_ASSERT_EQUAL(set(1, &more), 0);
+	CU_ASSERT_EQUAL(set(2, &(struct vswitch_port_bandwidth){ .reservation_bits = 8 }), -ENOSPC);
+	CU_ASSERT_EQUAL(set(2, &(struct vswitch_port_bandwidth){ .reservation_bits = 8, .overcommit = true }), 0);
+	CU_ASSERT_EQUAL(set(1, &(struct vswitch_port_bandwidth){ .reservation_bits = 0 }), 0);
+	CU_ASSERT_EQUAL(set(2, &(struct vswitch_port_bandwidth){ .reservation_bits = 0 }), 0);
+	/* An administrator's word counts instead; without it, the uplink's again. */
+	s.capacity_bits = 2000000000;
+	CU_ASSERT_EQUAL(vswitch_set_bandwidth(sw, &s, &why), 0);
+	CU_ASSERT_EQUAL(set(1, &all), 0);
+	vswitch_bandwidth_status(sw, &st);
+	CU_ASSERT(st.capacity_bits == 2000000000 && st.reserved_percent == 85 && !st.overcommitted);
+	s.capacity_bits = 0;
+	CU_ASSERT_EQUAL(vswitch_set_bandwidth(sw, &s, &why), 0);
+	vswitch_bandwidth_status(sw, &st);
+	CU_ASSERT(st.capacity_bits == 1000000000 && st.overcommitted);
+	vswitch_port_set_capacity(wire.nic.port, 0);
+	CU_ASSERT_EQUAL(told_bits, 0);
+	vswitch_set_events(sw, NULL, NULL);
+	end();
+}
+
 static void the_mode_is_fixed_with_the_first_port(void)
 {
 	struct vswitch_bandwidth s = { .mode = VSWITCH_BANDWIDTH_ABSOLUTE };
@@ -718,6 +780,7 @@ static const struct hv_test tests[] = {
 	{ "says what is wrong", says_what_is_wrong },
 	{ "rates are multiples of 8", rates_are_multiples_of_8 },
 	{ "no more is reserved than there is", no_more_is_reserved_than_there_is },
+	{ "the uplinks say what there is", the_uplinks_say_what_there_is },
 	{ "the mode is fixed with the first port", the_mode_is_fixed_with_the_first_port },
 };
 

@@ -92,6 +92,7 @@ struct uplink_share {
 /* bandwidth.c */
 struct switch_bandwidth {
 	struct vswitch_bandwidth setting;	/* mode is never DEFAULT */
+	uint64_t uplink_bits;		/* of all ports that know */
 	uint64_t reserved_bits;		/* by ports */
 	uint32_t weights;		/* … */
 };
@@ -133,6 +134,7 @@ struct vswitch_port {
 	uint32_t tag_at;		/* id of the uplink that tag is about */
 	uint64_t tag, wait_tag;		/* while it waits, its place */
 	uint64_t uplink_bytes;
+	uint64_t capacity_bits;		/* as an uplink; 0: not known, or none */
 	struct port_bandwidth *bandwidth;	/* owned; NULL: never had a setting */
 
 	struct port_acl *acl;		/* owned; NULL: never had ACL entries */
@@ -266,6 +268,8 @@ bool policy_reaches(const struct vswitch_port *from, const struct vswitch_port *
 uint32_t policy_leave(struct vswitch_port *to, struct vswitch_frame *const *frames, uint32_t keep);
 /* vswitch_deliver() with the tags that this port shall see. */
 void policy_deliver(struct vswitch_port *to, struct vswitch_frame *const *frames, unsigned n);
+/* The uplinks' capacity is another. */
+void policy_capacity(struct vswitch *sw);
 /* An address moves too often, and stays where its entry says. */
 void policy_flapping(struct vswitch_port *p, const struct fdb_node *n);
 /* After all others have got theirs: the copies for mirrors' destinations. */

@@ -5,7 +5,7 @@ vswitch_USES := base
 vswitch_PKGS := libpcap
 vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c invariant_test.c \
 	policy_test.c vlan_test.c guard_test.c guard_address_test.c mirror_test.c stream_test.c tap_test.c pcapng_test.c \
-	capture_test.c capture_filter_test.c capture_ring_test.c capture_uplink_test.c
+	capture_test.c capture_filter_test.c capture_ring_test.c capture_uplink_test.c bandwidth_uplink_test.c
 
 # ACLs and bandwidth.
 vswitch_SRCS += headers.c flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_flows.c acl_fragments.c acl_save.c \

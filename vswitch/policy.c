@@ -455,6 +455,12 @@ void vswitch_set_events(struct vswitch *sw, const struct vswitch_event_ops *ops,
 	sw->policies->events_opaque = opaque;
 }
 
+void policy_capacity(struct vswitch *sw)
+{
+	if (sw->policies->events->capacity)
+		sw->policies->events->capacity(sw->policies->events_opaque);
+}
+
 void policy_flapping(struct vswitch_port *p, const struct fdb_node *n)
 {
 	const struct policies *all = p->sw->policies;

@@ -172,13 +172,15 @@ struct vswitch_options {
 int vswitch_set_options(struct vswitch *sw, const struct vswitch_options *options) __attribute__((warn_unused_result));
 void vswitch_options(const struct vswitch *sw, struct vswitch_options *out);
 
-/* Called on the switch's thread from within vswitch_port_input(): take a note, call nothing of the switch. Any may be NULL. */
+/* Called on the switch's thread, mostly from within vswitch_port_input(): take a note, change nothing of the switch. Any may be NULL. */
 struct vswitch_event_ops {
 	/* The address moves between ports more than 5 times a second, and now stays where it is (port) for 10 s. */
 	void (*flapping)(void *opaque, struct vswitch_port *port, struct vswitch_port *other, const uint8_t mac[6],
 			 uint16_t vlan);
 	/* The BPDU guard has blocked the port. */
 	void (*blocked)(void *opaque, struct vswitch_port *port);
+	/* What the uplinks take, all in all, is another: vswitch_bandwidth_status(). Not while frames pass. */
+	void (*capacity)(void *opaque);
 	/* A frame to a link-local group came in by the port: a team's LACP, for example. It is not forwarded. */
 	void (*link_local)(void *opaque, struct vswitch_port *port, const struct vswitch_frame *f);
 };

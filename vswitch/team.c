@@ -301,6 +301,26 @@ static void update_view(struct team *t, uint32_t usable)
 		team_announce(t, &before, 0);
 }
 
+/* The sum of what carries traffic, if all of them know; while nothing does, what it was. */
+static void update_capacity(struct team *t)
+{
+	uint64_t bits = 0, some;
+	const struct member *m;
+
+	TEAM_FOREACH(m, t) {
+		if (!(t->view.usable & team_bit(m->index)))
+			continue;
+		some = wire_bits(m->wire);
+		bits += some;
+		if (!some) {
+			bits = 0;
+			break;
+		}
+	}
+	if (t->view.usable)
+		vswitch_port_set_capacity(t->uplink.port, bits);
+}
+
 static void tell_extensions(const struct team *t, const struct member *m)
 {
 	uint8_t up = m->state == VSWITCH_MEMBER_ACTIVE;
@@ -360,6 +380,7 @@ static void evaluate(struct hv_timer *timer)
 	usable = update_states(t);
 	if (usable != t->view.usable)
 		update_view(t, usable);
+	update_capacity(t);
 	at = team_announce_some(t, now_ns);
 	next = t->kicked ? 0 : at < next ? at : next;
 	if (next != LACP_NEVER && hv_timer_arm(t->loop, &t->timer, next))

@@ -70,12 +70,20 @@ static void take_mac(struct plain *p)
 			       vswitch_port_name(p->uplink.port), strerror(-ret));
 }
 
+static void follow_link(struct plain *p)
+{
+	vswitch_port_set_carrier(p->uplink.port, p->wire->link);
+	/* Without a link, what it is when it has one. */
+	if (p->wire->link && p->nic.kind == VSWITCH_NIC_EXTERNAL)
+		vswitch_port_set_capacity(p->uplink.port, wire_bits(p->wire));
+}
+
 static void changed(void *opaque)
 {
 	struct plain *p = opaque;
 
 	p->nic.max_frame_bytes = p->wire->max_frame_bytes;
-	vswitch_port_set_carrier(p->uplink.port, p->wire->link);
+	follow_link(p);
 	if (p->nic.kind == VSWITCH_NIC_INTERNAL)
 		take_mac(p);
 	if (p->wire->gone)
@@ -164,7 +172,7 @@ static int plain_start(struct plain *p, struct vswitch *sw, const char *name, in
 		vswitch_uplink_destroy(&p->uplink);
 		return ret;
 	}
-	vswitch_port_set_carrier(p->uplink.port, p->wire->link);
+	follow_link(p);
 	*out = &p->uplink;
 	return 0;
 }

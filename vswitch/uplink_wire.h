@@ -66,6 +66,12 @@ static inline void wire_resume(struct wire *w)
 	w->ops->resume(w);
 }
 
+/* Speed in bit/s; 0: not known. */
+static inline uint64_t wire_bits(const struct wire *w)
+{
+	return w->speed_mbps * 1000000ull;
+}
+
 static inline uint64_t wire_lost(struct wire *w)
 {
 	return w->ops->lost ? w->ops->lost(w) : 0;
