@@ -12,8 +12,11 @@
 #include <net/if_arp.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vswitch/test_nic.h"
@@ -417,6 +420,68 @@ static void deleted_interface_takes_its_port_down(void)
 	end();
 }
 
+/* A process that holds a namespace of its own. */
+static pid_t make_namespace(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	CU_ASSERT_FATAL(!pipe2(ready, O_CLOEXEC));
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		byte = unshare(CLONE_NEWNET) ? 'n' : 'y';
+		if (write(ready[1], &byte, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	CU_ASSERT_FATAL(read(ready[0], &byte, 1) == 1 && byte == 'y');
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static bool run_there(pid_t there, const char *what)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "nsenter -t %d -n bash -c '%s'", (int)there, what);
+	return !system(command);
+}
+
+static void interface_that_moves_to_another_namespace_stays(void)
+{
+	const uint8_t *mac = guest.nic.mac;
+	char command[100];
+	pid_t there;
+
+	if (!begin(0))
+		return;
+	there = make_namespace();
+	snprintf(command, sizeof(command), "ip link set hvtest0 netns %d", (int)there);
+	CU_ASSERT_EQUAL(system(command), 0);
+	for (unsigned i = 0; i < 20; i++)
+		hv_loop_run_once(loop, MS);
+	CU_ASSERT_TRUE(vswitch_port_link(vswitch_uplink_port(uplink)));
+	snprintf(command, sizeof(command), "ip neigh add 10.9.8.2 lladdr %02x:%02x:%02x:%02x:%02x:%02x dev hvtest0", mac[0], mac[1],
+		 mac[2], mac[3], mac[4], mac[5]);
+	CU_ASSERT_TRUE(run_there(there, "ip addr add 10.9.8.1/24 dev hvtest0; ip link set hvtest0 up"));
+	CU_ASSERT_TRUE(run_there(there, command));
+	CU_ASSERT_TRUE(run_there(there, "echo x >/dev/udp/10.9.8.2/7777"));
+	CU_ASSERT_PTR_NOT_NULL(wait_for(is_udp));
+	udp_to_host("hello");
+	test_send(&guest, frame);
+	/* Its first counter is bytes that came to it. */
+	CU_ASSERT_TRUE(run_there(there, "grep -q \"hvtest0: *[1-9]\" /proc/net/dev"));
+	CU_ASSERT_TRUE(run_there(there, "ip link del hvtest0"));
+	test_send(&guest, frame);	/* found by sending: nobody tells */
+	CU_ASSERT_FALSE(vswitch_port_link(vswitch_uplink_port(uplink)));
+	kill(there, SIGKILL);
+	waitpid(there, NULL, 0);
+	end();
+}
+
 static void what_cannot_be_a_tap_is_refused(void)
 {
 	struct vswitch_uplink *u;
@@ -438,6 +503,7 @@ static const struct hv_test tests[] = {
 	{ "an interface that is not up takes nothing", interface_that_is_not_up_takes_nothing },
 	{ "the host may change its address", host_may_change_its_address },
 	{ "a deleted interface takes its port down", deleted_interface_takes_its_port_down },
+	{ "an interface that moves to another namespace stays", interface_that_moves_to_another_namespace_stays },
 	{ "what cannot be a tap is refused", what_cannot_be_a_tap_is_refused },
 };
 

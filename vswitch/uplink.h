@@ -8,7 +8,8 @@
  * Threads: as the switch's; the loop must be the one that runs on this thread. Callbacks come from the loop, never from inside
  * another call into the switch, and may destroy the uplink that they are about.
  *
- * Network namespaces: an interface is looked up in the namespace of the calling thread, and stays bound if that moves on.
+ * Network namespaces: an interface is looked up in the namespace of the calling thread, and stays bound if that moves on. A tap
+ * stays, too, if the interface itself moves to another one (as a container's NIC).
  */
 #ifndef HVNET_VSWITCH_UPLINK_H
 #define HVNET_VSWITCH_UPLINK_H

@@ -215,12 +215,29 @@ static void send_all(struct wire *w, const struct vswitch_frame *const *frames, 
 
 /* Making and ending it. */
 
+/*
+ * An interface that moves to another network namespace (a container's) is told as deleted from this one, but the descriptor goes
+ * on to work. Of its address we hear by its frames then; whether it is up we do not see any more: what it does not want, it drops.
+ */
+static void left_namespace(struct tap *t)
+{
+	struct ifreq ifr = { .ifr_flags = 0 };
+
+	if (ioctl(t->fd, TUNGETIFF, &ifr)) {
+		vanish(t, ENODEV);
+		return;
+	}
+	link_monitor_stop(&t->monitor);
+	t->wire.link = true;
+	t->wire.user->changed(t->wire.opaque);
+}
+
 static void link_changed(struct link_monitor *m, const struct link_state *state)
 {
 	struct tap *t = hv_container_of(m, struct tap, monitor);
 
 	if (!state) {
-		vanish(t, ENODEV);
+		left_namespace(t);
 		return;
 	}
 	if (t->follow)
