@@ -74,6 +74,8 @@ enum {
 	F_COUNT("total", NEED, "rows that there are"), \
 	F_COUNT("next_offset", MAY, "where the next page begins; absent on the last one")
 
+#define API_BPS_MAX 1000000000000	/* our policy: 1 Tbit/s */
+
 /* Enumerations that the handlers share with the rows. */
 extern const char *const api_switch_types[];	/* enum switch_type's order */
 extern const char *const api_uplink_kinds[];	/* enum uplink_kind's */
@@ -82,7 +84,7 @@ extern const char *const api_policy_kinds[];
 /* Fields that the configuration has in common with parameters. */
 extern const struct field api_switch_config[], api_uplink_config[], api_hostnic_config[], api_port_config[], api_vm_config[],
 	api_adapter_config[], api_team_config[], api_policy[], api_acl_entry[], api_vlan[], api_bandwidth[], api_monitor[],
-	api_remote[], api_fdb_entry[];
+	api_remote[], api_fdb_entry[], api_bandwidth_status[];
 extern const struct field api_config[];		/* the document of config.show and config.apply */
 
 struct rpc_group {

@@ -74,6 +74,12 @@ static const struct field uplink_fields[] = {
 	F_STRING("why", MAY, 0, 255, "why it is down"),
 	FIELD_END
 };
+static const struct field bandwidth_fields[] = {
+	COMMON,
+	F_NAME("switch", NEED, "the switch"),
+	F_OBJECT("bandwidth", NEED, api_bandwidth_status, "what is reserved of it"),
+	FIELD_END
+};
 static const struct field drop_fields[] = {
 	COMMON,
 	F_NAME("switch", NEED, "the switch"),
@@ -112,6 +118,7 @@ const struct api_event api_events[] = {
 	{ "fdb.flapping", "an address moves between ports too often", flapping_fields },
 	{ "team.member", "a member of a team has another state", member_fields },
 	{ "uplink.state", "an uplink or host NIC went up or down", uplink_fields },
+	{ "bandwidth.capacity", "what a switch's uplink takes is another: a link changed, a team's member failed", bandwidth_fields },
 	{ "drop.report", "a port has dropped frames; once a second at most", drop_fields },
 	{ "extension.changed", "an extension was enabled, disabled, moved in the stack, or failed", extension_fields },
 	{ "store.failed", "the configuration could not be stored; it is tried again", store_fields },

@@ -34,12 +34,12 @@ const char *const api_policy_kinds[] = {
 
 const struct field api_vlan[] = { VLAN_SETTINGS, FIELD_END };
 
-#define BPS_MAX 1000000000000	/* our policy: 1 Tbit/s */
 const struct field api_bandwidth[] = {
 	F_INT("weight", MAY, 1, 100, "share of the uplink under contention, in mode weight"),
-	F_INT("reservation_bps", MAY, 0, BPS_MAX, "minimum on the uplink, in mode absolute"),
-	F_INT("limit_bps", MAY, 0, BPS_MAX, "maximum from the NIC; 0: none"),
-	F_INT("burst_bps", MAY, 0, BPS_MAX, "maximum while a burst lasts; 0: none"),
+	F_INT("reservation_bps", MAY, 0, API_BPS_MAX, "minimum on the uplink, in mode absolute; of all "
+	      "ports no more than its capacity"),
+	F_INT("limit_bps", MAY, 0, API_BPS_MAX, "maximum from the NIC; 0: none"),
+	F_INT("burst_bps", MAY, 0, API_BPS_MAX, "maximum while a burst lasts; 0: none"),
 	F_INT("burst_bytes", MAY, 0, 1 << 30, "what may exceed the maximum at once"),
 	FIELD_END
 };

@@ -20,7 +20,10 @@ static const char *const link_states[] = { "up", "down", NULL };
 	F_INT("ageing_s", MAY, 10, 1000000, "seconds after which an address that is not seen is forgotten; 300 unless given"), \
 	F_BOOL("flood_unknown", MAY, "send frames for unknown addresses to all ports, as the first product did; else only to the " \
 	       "uplink and to ports that may have any address"), \
-	F_INT("default_weight", MAY, 1, 100, "share of ports without a bandwidth policy, in mode weight")
+	F_INT("default_weight", MAY, 1, 100, "share of ports without a bandwidth policy, in mode weight"), \
+	F_INT("default_reservation_bps", MAY, 0, API_BPS_MAX, "minimum of those ports together, in mode absolute; 0, the default: a " \
+	      "tenth of the capacity"), \
+	F_INT("capacity_bps", MAY, 0, API_BPS_MAX, "what its uplink takes; 0, the default: as its links say")
 
 static const struct field extension_config[] = {
 	F_STRING("name", NEED, 1, 63, "the extension on the switch"),
@@ -191,6 +194,16 @@ static const struct field team_member_set_params[] = {
 
 /* Results. */
 
+const struct field api_bandwidth_status[] = {
+	F_ENUM("mode", NEED, bandwidth_modes, "what minimum bandwidth is counted in"),
+	F_COUNT("capacity_bps", MAY, "of its uplink; absent: not known"),
+	F_COUNT("reserved_bps", MAY, "in mode absolute: by all that is configured to be on the switch, and for ports without a reservation"),
+	F_COUNT("weights", MAY, "in mode weight: the same sum"),
+	F_COUNT("reserved_percent", MAY, "of the capacity"),
+	F_BOOL("overcommitted", NEED, "more is reserved than there is: the capacity became less"),
+	FIELD_END
+};
+
 static const struct field switch_result[] = {
 	F_NAME("name", NEED, "unique name"),
 	F_STRING("id", NEED, 36, 36, "unique id"),
@@ -208,6 +221,9 @@ static const struct field switch_result[] = {
 	F_BOOL("flood_unknown", NEED, "whether frames for unknown addresses go to all ports"),
 	F_ENUM("bandwidth_mode", NEED, bandwidth_modes, "what minimum bandwidth is counted in"),
 	F_INT("default_weight", MAY, 0, 100, "share of ports without a policy"),
+	F_COUNT("default_reservation_bps", MAY, "their minimum together, as configured"),
+	F_COUNT("capacity_bps", MAY, "of its uplink, as configured"),
+	F_OBJECT("bandwidth", NEED, api_bandwidth_status, "what is reserved of the uplink"),
 	F_STRINGS("extensions", NEED, 0, 64, 63, "enabled extensions, from top to bottom"),
 	F_STRING("job", MAY, 1, 64, "job that binds its uplink"),
 	FIELD_END
