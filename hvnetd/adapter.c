@@ -175,7 +175,7 @@ int adapter_check(struct object *o, struct rpc_error *err)
 		return rpc_fail(err, RPC_INVALID_PARAMS, "name",
 				"an adapter's name has 1 to 63 letters, digits and . _ + -, no dot or dash first");
 	return check_vm(o, err) || check_kind(o, err) || check_mac(o, err) || check_place(o, err) ||
-	       policy_check(o->d, o->config, false, err) ? -1 : 0;
+	       policy_check(o->d, o->config, false, err) || bandwidth_check(o, err) ? -1 : 0;
 }
 
 /* ---- the port ---- */

@@ -222,6 +222,20 @@ void adapter_look_soon(struct adapter *a);
 /* A VM's bridge has another client, or none. cookie: the struct vm. */
 void vm_changed(void *cookie);
 
+/* ---- bandwidth.c ---- */
+
+/*
+ * Whether what is configured to be on a switch is no more than its uplink takes, if the object, something on it, is to have more than
+ * before; if a port is to be beside it; if the switch is to have less.
+ */
+int bandwidth_check(const struct object *o, struct rpc_error *err) __attribute__((warn_unused_result));
+int bandwidth_check_new(const struct object *sw, const json_t *config, struct rpc_error *err) __attribute__((warn_unused_result));
+int bandwidth_check_switch(const struct object *sw, struct rpc_error *err) __attribute__((warn_unused_result));
+/* For answers; a new reference. */
+json_t *bandwidth_show(const struct object *sw, bool *overcommitted);
+/* The switch's uplinks say so: event and log. */
+void bandwidth_capacity_changed(const struct object *sw);
+
 /* ---- policies ---- */
 
 /* Whether the policies, ACL and bandwidth of a configuration are good for a NIC of this kind. */

@@ -146,6 +146,8 @@ json_t *method_port_validate(struct rpc_call *call)
 		return NULL;
 	wanted = json_pack("{s:s, s:O*}", "switch", sw->key, "policy", json_object_get(call->params, "policy"));
 	ret = policy_check(call->opaque, wanted, external, &call->err);
+	if (!ret)
+		ret = bandwidth_check_new(sw, wanted, &call->err);
 	if (!ret) {
 		ret = vswitch_port_create_as(switch_of(sw), &config, &port);
 		if (ret == -ECANCELED)

@@ -10,7 +10,8 @@
 #include "hvnetd/view.h"
 
 static const char *const settings[] = {
-	"friendly", "notes", "max_macs", "ageing_s", "flood_unknown", "default_weight", "bandwidth_mode", NULL
+	"friendly", "notes", "max_macs", "ageing_s", "flood_unknown", "default_weight", "default_reservation_bps",
+	"capacity_bps", "bandwidth_mode", NULL
 };
 
 void copy_params(json_t *to, const struct rpc_call *call, const char *const *names)

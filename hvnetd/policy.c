@@ -202,6 +202,7 @@ static int parse_policy(const json_t *o, struct vswitch_port_policy *p, struct r
 	return parse_addresses(json_object_get(o, "address_guard"), p, err);
 }
 
+/* Whether the uplink has as much is asked when something is configured (bandwidth.c), not when it comes to be. */
 static struct vswitch_port_bandwidth parse_bandwidth(const json_t *config)
 {
 	const json_t *b = json_object_get(json_object_get(config, "policy"), "bandwidth");
@@ -209,7 +210,7 @@ static struct vswitch_port_bandwidth parse_bandwidth(const json_t *config)
 	return (struct vswitch_port_bandwidth){
 		.limit_bits = (uint64_t)number(b, "limit_bps"), .burst_limit_bits = (uint64_t)number(b, "burst_bps"),
 		.burst_bytes = (uint64_t)number(b, "burst_bytes"), .weight = (uint32_t)number(b, "weight"),
-		.reservation_bits = (uint64_t)number(b, "reservation_bps"),
+		.reservation_bits = (uint64_t)number(b, "reservation_bps"), .overcommit = true,
 	};
 }
 
@@ -558,6 +559,7 @@ static int check_acl(struct hvnetd *d, const json_t *list, struct rpc_error *err
 int policy_check(struct hvnetd *d, const json_t *config, bool external, struct rpc_error *err)
 {
 	const json_t *policy = json_object_get(config, "policy");
+	const struct vswitch_port_bandwidth bandwidth = parse_bandwidth(config);
 	struct vswitch_port_policy p;
 	struct vswitch_why why = { 0 };
 	const struct object *sw = string(config, "switch") ? object_find(d, OBJECT_SWITCH, string(config, "switch")) : NULL;
@@ -571,6 +573,9 @@ int policy_check(struct hvnetd *d, const json_t *config, bool external, struct r
 		return -1;
 	if (!sw || !switch_of(sw))
 		return 0;
+	ret = vswitch_bandwidth_check(switch_of(sw), &bandwidth, &why);
+	if (ret)
+		return fail_why(switch_of(sw), ret, &why, "bandwidth", err);
 	ret = vswitch_policy_check(switch_of(sw), &p, &why);
 	return ret == -EBUSY || !ret ? 0 : fail_why(switch_of(sw), ret, &why, "policy", err);
 }

@@ -108,7 +108,7 @@ int port_check(struct object *o, struct rpc_error *err)
 	}
 	if (!object_find(o->d, OBJECT_SWITCH, object_string(o, "switch")))
 		return rpc_fail(err, RPC_NOT_FOUND, "switch", "there is no switch \"%s\"", object_string(o, "switch"));
-	return port_name_check(o, err) || policy_check(o->d, o->config, false, err) ? -1 : 0;
+	return port_name_check(o, err) || policy_check(o->d, o->config, false, err) || bandwidth_check(o, err) ? -1 : 0;
 }
 
 static void unmake(struct fixed_port *p)

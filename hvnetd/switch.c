@@ -108,7 +108,7 @@ int switch_check(struct object *o, struct rpc_error *err)
 				"a switch's name has 1 to 63 bytes of printable text, no '/' and no space at its ends");
 	if (o->d->objects.num[OBJECT_SWITCH] > HVNETD_MAX_LIVE_SWITCHES)
 		return rpc_fail(err, RPC_NO_RESOURCES, "switch", "there are %d switches, the limit", HVNETD_MAX_LIVE_SWITCHES);
-	return check_type(o, err) || extension_check(o, err) ? -1 : 0;
+	return check_type(o, err) || extension_check(o, err) || bandwidth_check_switch(o, err) ? -1 : 0;
 }
 
 /* ---- what the switch tells ---- */
@@ -124,7 +124,12 @@ static void on_flapping(void *opaque, struct vswitch_port *port, struct vswitch_
 	memcpy(sw->flapping.mac, mac, 6);
 }
 
-static const struct vswitch_event_ops events = { .flapping = on_flapping };
+static void on_capacity(void *opaque)
+{
+	bandwidth_capacity_changed(&((struct hvnetd_switch *)opaque)->o);
+}
+
+static const struct vswitch_event_ops events = { .flapping = on_flapping, .capacity = on_capacity };
 
 /* ---- realization ---- */
 
@@ -133,6 +138,11 @@ static uint32_t number(const json_t *config, const char *member, uint32_t fallba
 	const json_t *v = json_object_get(config, member);
 
 	return v ? (uint32_t)json_integer_value(v) : fallback;
+}
+
+static uint64_t bits(const json_t *config, const char *member)
+{
+	return (uint64_t)json_integer_value(json_object_get(config, member));
 }
 
 static enum vswitch_bandwidth_mode bandwidth_mode(const json_t *config)
@@ -148,14 +158,17 @@ static enum vswitch_bandwidth_mode bandwidth_mode(const json_t *config)
 
 static int fail_why(struct rpc_error *err, int ret, const struct vswitch_why *why, const char *what)
 {
-	return rpc_fail(err, ret == -EINVAL ? RPC_INVALID_PARAMS : ret == -EBUSY ? RPC_STATE : RPC_FAILED,
-			why->field ? why->field : what, "%s: %s", what, why->text[0] ? why->text : strerror(-ret));
+	return rpc_fail(err, ret == -EINVAL ? RPC_INVALID_PARAMS : ret == -EBUSY ? RPC_STATE :
+			ret == -ENOSPC ? RPC_NO_RESOURCES : RPC_FAILED, why->field ? why->field : what, "%s: %s", what, why->text[0] ? why->text : strerror(-ret));
 }
 
 static int set_options(struct hvnetd_switch *sw, const json_t *config, struct rpc_error *err)
 {
 	struct vswitch_options options, now;
-	struct vswitch_bandwidth bandwidth = { .mode = bandwidth_mode(config), .default_weight = number(config, "default_weight", 0) };
+	struct vswitch_bandwidth bandwidth = {
+		.mode = bandwidth_mode(config), .default_weight = number(config, "default_weight", 0),
+		.default_reservation_bits = bits(config, "default_reservation_bps"), .capacity_bits = bits(config, "capacity_bps"),
+	};
 	struct vswitch_why why = { 0 };
 	int ret;
 

@@ -3,6 +3,9 @@
 #ifndef HVNETD_TEST_API_H
 #define HVNETD_TEST_API_H
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "api/api.h"
 #include "hvnetd/test_daemon.h"
 
@@ -83,6 +86,54 @@ static inline const char *answer(struct hvnet_client *c, const char *method, con
 		snprintf(text, sizeof(text), "%s", json_is_true(v) ? "true" : "false");
 	json_decref(result);
 	return text;
+}
+
+/* A connection of its own on which events of these kinds come; the first line is the answer. */
+static inline int subscribe(const char *kinds)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[256];
+
+	strcpy(addr.sun_path, control);
+	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"event.subscribe\",\"params\":%s}\n", kinds);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	    send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		abort();
+	return fd;
+}
+
+/* The next line, or NULL. */
+static inline json_t *next_line(int fd)
+{
+	static char text[65536];
+	size_t n = 0;
+
+	while (n < sizeof(text) - 1 && recv(fd, text + n, 1, 0) == 1 && text[n] != '\n')
+		n++;
+	text[n] = '\0';
+	return json_loads(text, 0, NULL);
+}
+
+/* The next event, which is as the table says; its name is the answer. */
+static inline const char *next_event(int fd, json_t **params)
+{
+	static char name[64];
+	json_t *line = next_line(fd);
+	struct rpc_error why = { 0 };
+
+	snprintf(name, sizeof(name), "%s", json_is_string(json_object_get(line, "method")) ?
+		 json_string_value(json_object_get(line, "method")) : "");
+	*params = json_incref(json_object_get(line, "params"));
+	for (const struct api_event *e = api_events; e->name; e++)
+		if (!strcmp(e->name, name) && field_check(e->fields, *params, "", &why)) {
+			printf("%s: %s\n", name, why.message);
+			CU_FAIL("not as the table says");
+		}
+	json_decref(line);
+	return name;
 }
 
 #endif

@@ -183,7 +183,7 @@ int uplink_check(struct object *o, struct rpc_error *err)
 	}
 	if (port_name_check(o, err) || check_form(o, err) || check_count(o, err))
 		return -1;
-	return policy_check(o->d, o->config, o->kind == OBJECT_UPLINK, err);
+	return policy_check(o->d, o->config, o->kind == OBJECT_UPLINK, err) || bandwidth_check(o, err) ? -1 : 0;
 }
 
 /* ---- realization ---- */

@@ -92,13 +92,14 @@ static json_t *enabled_extensions(const struct object *o)
 
 json_t *show_switch(const struct object *o)
 {
-	static const char *const members[] = { "name", "id", "notes", "default_weight", NULL };
+	static const char *const members[] = { "name", "id", "notes", "default_weight", "default_reservation_bps", "capacity_bps", NULL };
 	struct vswitch_fdb_stats fdb = { 0 };
 	struct vswitch_options options = { 0 };
 	const char *friendly = object_string(o, "friendly"), *mode = object_string(o, "bandwidth_mode");
 	const struct vswitch_port *port;
 	json_t *s = json_object();
 	json_int_t ports = 0;
+	bool overcommitted;
 
 	for (port = switch_first_port(o); port; port = vswitch_next_port(switch_of(o), (struct vswitch_port *)port))
 		ports++;
@@ -114,6 +115,7 @@ json_t *show_switch(const struct object *o)
 		(json_int_t)options.max_learned, "macs", (json_int_t)fdb.entries, "ageing_s", (json_int_t)options.ageing_s,
 		"flood_unknown", (int)options.hub, "bandwidth_mode", mode ? mode : "default", "extensions",
 		enabled_extensions(o)));
+	json_object_set_new(s, "bandwidth", bandwidth_show(o, &overcommitted));
 	return s;
 }
 

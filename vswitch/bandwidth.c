@@ -260,7 +260,8 @@ void vswitch_bandwidth_status(const struct vswitch *sw, struct vswitch_bandwidth
 {
 	const struct switch_bandwidth *b = &sw->bandwidth;
 
-	*out = (struct vswitch_bandwidth_status){ .mode = b->setting.mode, .capacity_bits = capacity(b) };
+	*out = (struct vswitch_bandwidth_status){ .mode = b->setting.mode, .capacity_bits = capacity(b),
+						  .uplink_bits = b->uplink_bits };
 	if (out->mode == VSWITCH_BANDWIDTH_WEIGHT) {
 		out->weights = b->weights + (uint32_t)default_weight(b);
 		out->reserved_percent = 100;

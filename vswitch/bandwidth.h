@@ -98,6 +98,7 @@ void vswitch_port_set_capacity(struct vswitch_port *port, uint64_t bits);
 struct vswitch_bandwidth_status {
 	enum vswitch_bandwidth_mode mode;
 	uint64_t capacity_bits;		/* the administrator's, or the uplinks'; 0: not known, then no sum is too large */
+	uint64_t uplink_bits;		/* the uplinks'; 0: not known */
 	uint64_t reserved_bits;		/* mode ABSOLUTE: of all ports and the default flow */
 	uint32_t weights;		/* mode WEIGHT: the same sum */
 	uint32_t reserved_percent;	/* of the capacity; mode WEIGHT: 100; 0: not known */

@@ -718,7 +718,7 @@ static void the_uplinks_say_what_there_is(void)
 	CU_ASSERT_EQUAL(vswitch_set_bandwidth(sw, &s, &why), 0);
 	CU_ASSERT_EQUAL(set(1, &all), 0);
 	vswitch_bandwidth_status(sw, &st);
-	CU_ASSERT(st.capacity_bits == 2000000000 && st.reserved_percent == 85 && !st.overcommitted);
+	CU_ASSERT(st.capacity_bits == 2000000000 && st.uplink_bits == 1000000000 && st.reserved_percent == 85 && !st.overcommitted);
 	s.capacity_bits = 0;
 	CU_ASSERT_EQUAL(vswitch_set_bandwidth(sw, &s, &why), 0);
 	vswitch_bandwidth_status(sw, &st);
