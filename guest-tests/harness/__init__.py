@@ -5,6 +5,7 @@ What is here
 
     run      the main job of `make run`: two guests, DHCP, pings, TCP, a table
     suite    named cases (cases/*.py) over {kernel} x {driver} x {number of vCPUs}
+    mesh     TCP between every two kinds of ports of a switch
     bonding  the kernel's bonding driver in a guest, at a team of our switch (team-peer.c)
     agent*.c one static C program: process 1 of each guest, and the tools that run in it
     harness/ what both programs are made of:
@@ -19,6 +20,8 @@ What is here
         emulated   hvnet's emulated NIC, a driver e1000 or e1000@MODEL of a guest
         daemon     hvnetd for the time of a test, in a folder of its own
         lab        a network with guests on it, in a temporary folder
+        ends       ends of connections: interfaces in namespaces, in a guest or on the host
+        fabric     what `mesh` measures on: two switches, a guest with six NICs, their neighbours
         console    the user's terminal on a guest's console
         judge      what a case asks of a guest: pings, transfers, and what they must have answered
         patience   how much longer things may take on a machine that is busy

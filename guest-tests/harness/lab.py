@@ -47,8 +47,8 @@ class HostServices:
 class Lab:
     """Use as a context: everything is ended on leaving, and the folder goes unless it is kept."""
 
-    def __init__(self, mode: str, keep: bool = False):
-        self.mode, self.keep = mode, keep
+    def __init__(self, mode: str, keep: bool = False, iperf3: bool = False):
+        self.mode, self.keep, self.iperf3 = mode, keep, iperf3
         self.folder = Path(tempfile.mkdtemp(prefix="hvnet-guests-"))
         self.kernels = paths.kernels()
         self.images: dict[str, Path] = {}
@@ -78,7 +78,7 @@ class Lab:
                                 f"there are: {', '.join(self.kernels)}")
         if series not in self.images:
             self.images[series] = initramfs.build(self.kernels[series],
-                                                  self.folder / f"initramfs-{series}")
+                                                  self.folder / f"initramfs-{series}", self.iperf3)
         return self.images[series]
 
     def start_guests(self, specs: dict[str, GuestSpec], shell: str = "") -> list[Guest]:
