@@ -56,6 +56,8 @@ static json_t *port_counters(const struct vswitch_port *port)
 	put(part, "flows_expired", acl.flows_expired);
 	put(part, "flows_evicted", acl.flows_evicted);
 	put(part, "flows_revoked", acl.flows_revoked);
+	put(part, "errors_related", acl.errors_related);
+	put(part, "errors_unrelated", acl.errors_unrelated);
 	json_object_set_new(o, "acl", part);
 	vswitch_port_bandwidth_status(port, &bandwidth);
 	part = json_object();

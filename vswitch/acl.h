@@ -24,6 +24,10 @@
  * in both directions, until it ends. A flow is VLAN, protocol, addresses and ports (of ICMP: the echo's identifier).
  *	TCP: opened by a SYN; such an entry lets no other segment without a flow pass. Ends 10 s after FINs both ways, with an
  *	RST, or when idle. UDP, ICMP echo and other protocols: end when idle. Other ICMP messages open nothing.
+ *	Errors (ICMP and ICMPv6: unreachable, too big, time exceeded, parameter problem) that quote a packet of a flow pass list 3 as
+ *	frames of the flow do, if they go to the sender of that packet, and the flow had packets in its direction. They change no
+ *	flow. Of others the entries decide. What is quoted must show the ports; fragments are never such errors, nor quoted errors.
+ * Where VLANs are private, a flow belongs to the primary one.
  * A flow without an answer ends when idle for 30 s at most. Each time the port's extended entries have changed, a flow lives on only
  * if what opened it would still be let pass by a stateful entry. A port keeps vswitch_acl_set_flow_limit() flows; then the one
  * that was idle longest makes room, those without an answer first.
@@ -140,6 +144,8 @@ struct vswitch_acl_stats {
 	uint64_t flows_opened, flows_closed;	/* closed: by FIN or RST */
 	uint64_t flows_expired, flows_evicted;	/* idle; for another one's sake */
 	uint64_t flows_revoked;			/* not allowed any more after a change of entries, or cleared */
+	uint64_t errors_related;		/* that passed with the flow of what they quote */
+	uint64_t errors_unrelated;		/* … that quote nothing of a flow, and were left to the entries */
 };
 void vswitch_acl_stats(const struct vswitch_port *port, struct vswitch_acl_stats *out);
 /* FLOWS_MIN … FLOWS_MAX, else -EINVAL. -EBUSY: the port has flows. -ENOMEM. */

@@ -11,6 +11,9 @@
  *
  * Idle flows go when they are looked for, or when another one needs the room: those without an answer first, so that a flood of
  * openings pushes out itself, not what is in use.
+ *
+ * Errors of ICMP pass with the flow of the packet that they quote. They say who sent what to whom, and anybody can write that; so a
+ * wrong one must gain nothing: it reaches only the sender of a packet that a flow lets pass, and neither opens, prolongs nor ends one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -56,9 +59,17 @@ static struct acl_flow **bucket(const struct acl_flows *t, const struct acl_flow
 	return &t->buckets[(h ^ h >> 32) & t->bucket_mask];
 }
 
-static struct acl_flow_key key_of(enum vswitch_acl_direction d, const struct flow *f, uint16_t vlan)
+/* Questions and answers of a private VLAN are in different ones, which share their primary. */
+static uint16_t shared_vlan(const struct port_acl *acl, uint16_t vlan)
 {
-	struct acl_flow_key k = { .vlan = vlan, .version = f->version, .protocol = f->protocol };
+	const uint16_t *primary_of = acl->port->sw->primary_of;
+
+	return primary_of ? primary_of[vlan] : vlan;
+}
+
+static struct acl_flow_key key_of(const struct port_acl *acl, enum vswitch_acl_direction d, const struct flow *f, uint16_t vlan)
+{
+	struct acl_flow_key k = { .vlan = shared_vlan(acl, vlan), .version = f->version, .protocol = f->protocol };
 	bool out = d == VSWITCH_ACL_OUT;
 
 	memcpy(k.local, out ? f->source : f->destination, 16);
@@ -190,7 +201,7 @@ static bool still_allowed(struct port_acl *acl, struct acl_flow *s)
 	if (entry_is_current(acl, s))
 		return true;
 	f = opening_of(s);
-	e = acl_match_extended(acl->port->sw->acl, acl, s->opened, &f, s->key.vlan, &hidden);
+	e = acl_match_extended(acl->port->sw->acl, acl, s->opened, &f, s->vlan, &hidden);
 	if (!e || !e->pub.extended.stateful)
 		return false;
 	set_entry(s, e);
@@ -260,7 +271,7 @@ bool acl_flow_passes(struct port_acl *acl, enum vswitch_acl_direction d, const s
 
 	if (!acl->flows.count || is_message(f))
 		return false;
-	k = key_of(d, f, vlan);
+	k = key_of(acl, d, f, vlan);
 	s = find_live(acl, &k, f, now_ns);
 	if (!s)
 		return false;
@@ -277,12 +288,29 @@ bool acl_flow_passes(struct port_acl *acl, enum vswitch_acl_direction d, const s
 	return true;
 }
 
-static struct acl_flow *put_in(struct port_acl *acl, const struct acl_flow_key *k, enum vswitch_acl_direction d, uint8_t state,
-			       uint64_t now_ns)
+bool acl_flow_relates(struct port_acl *acl, enum vswitch_acl_direction d, const struct flow *error, const struct flow *quoted,
+		      uint16_t vlan, uint64_t now_ns, struct acl_entry **entry)
+{
+	enum vswitch_acl_direction sent = d == VSWITCH_ACL_IN ? VSWITCH_ACL_OUT : VSWITCH_ACL_IN;
+	struct acl_flow_key k;
+	struct acl_flow *s;
+
+	if (is_message(quoted) || memcmp(error->destination, quoted->source, sizeof(quoted->source)))
+		return false;
+	k = key_of(acl, sent, quoted, vlan);
+	s = find(&acl->flows, &k);
+	if (!s || s->expires_ns <= now_ns || (s->opened != sent && !(s->state & ACL_FLOW_ANSWERED)) || !still_allowed(acl, s))
+		return false;
+	*entry = s->entry;
+	return true;
+}
+
+static struct acl_flow *put_in(struct port_acl *acl, const struct acl_flow_key *k, uint16_t vlan, enum vswitch_acl_direction d,
+			       uint8_t state, uint64_t now_ns)
 {
 	struct acl_flow *s = make_room(acl, now_ns), **b = bucket(&acl->flows, k);
 
-	*s = (struct acl_flow){ .key = *k, .opened = (uint8_t)d, .state = state, .next = *b };
+	*s = (struct acl_flow){ .key = *k, .vlan = vlan, .opened = (uint8_t)d, .state = state, .next = *b };
 	*b = s;
 	TAILQ_INSERT_TAIL(list_of(&acl->flows, s), s, link);
 	acl->flows.count++;
@@ -299,16 +327,16 @@ bool acl_flow_open(struct port_acl *acl, struct acl_entry *e, enum vswitch_acl_d
 		return false;
 	if (is_message(f) || f->is_echo_reply)
 		return true;
-	k = key_of(d, f, vlan);
-	s = put_in(acl, &k, d, 0, now_ns);
+	k = key_of(acl, d, f, vlan);
+	s = put_in(acl, &k, vlan, d, 0, now_ns);
 	set_entry(s, e);
 	acl->stats.flows_opened++;
 	refresh(acl, s, 0, now_ns);
 	return true;
 }
 
-void acl_flow_put_back(struct port_acl *acl, const struct acl_flow_key *k, enum vswitch_acl_direction opened, uint8_t state,
-		       uint64_t left_ns, uint64_t now_ns)
+void acl_flow_put_back(struct port_acl *acl, struct acl_flow_key *k, uint16_t vlan, enum vswitch_acl_direction opened,
+		       uint8_t state, uint64_t left_ns, uint64_t now_ns)
 {
 	struct acl_flow *s;
 
@@ -316,9 +344,10 @@ void acl_flow_put_back(struct port_acl *acl, const struct acl_flow_key *k, enum 
 		acl->stats.flows_revoked++;
 		return;
 	}
+	k->vlan = shared_vlan(acl, vlan);
 	if (find(&acl->flows, k))
 		return;
-	s = put_in(acl, k, opened, state, now_ns);
+	s = put_in(acl, k, vlan, opened, state, now_ns);
 	if (!still_allowed(acl, s)) {
 		acl->stats.flows_revoked++;
 		take_out(acl, s);

@@ -120,12 +120,13 @@ enum {					/* state of a flow */
 struct acl_flow_key {
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;	/* ICMP echo: identifier, direction of the requests */
-	uint16_t vlan;
+	uint16_t vlan;			/* of a private VLAN's the primary */
 	uint8_t version, protocol;
 };
 
 struct acl_flow {
 	struct acl_flow_key key;
+	uint16_t vlan;			/* of its first frame */
 	uint8_t opened;			/* direction of its first frame */
 	uint8_t state;
 	struct acl_flow *next;		/* in its bucket, or free */
@@ -196,14 +197,20 @@ void acl_flows_free(struct port_acl *acl);
  */
 bool acl_flow_passes(struct port_acl *acl, enum vswitch_acl_direction d, const struct flow *f, uint16_t vlan, uint64_t now_ns,
 		     struct acl_entry **entry);
+/*
+ * Whether an error that travels in direction d is about a packet of a flow: it goes to the sender of what it quotes, and the flow had
+ * packets in that direction. The flow stays as it is. *entry: that lets the flow pass.
+ */
+bool acl_flow_relates(struct port_acl *acl, enum vswitch_acl_direction d, const struct flow *error, const struct flow *quoted,
+		      uint16_t vlan, uint64_t now_ns, struct acl_entry **entry);
 /* The stateful entry lets a frame pass that belongs to no flow. False: it may not, because it opens none. */
 bool acl_flow_open(struct port_acl *acl, struct acl_entry *e, enum vswitch_acl_direction d, const struct flow *f,
 		   uint16_t vlan, uint64_t now_ns);
 /* Room for another number of flows; there are none now. -ENOMEM: nothing has changed. */
 int acl_flows_resize(struct port_acl *acl, uint32_t limit) __attribute__((warn_unused_result));
-/* A flow as it was saved, if the entries would still let it in. */
-void acl_flow_put_back(struct port_acl *acl, const struct acl_flow_key *k, enum vswitch_acl_direction opened, uint8_t state,
-		       uint64_t left_ns, uint64_t now_ns);
+/* A flow as it was saved, if the entries would still let it in. vlan: of its first frame; the key's is set here. */
+void acl_flow_put_back(struct port_acl *acl, struct acl_flow_key *k, uint16_t vlan, enum vswitch_acl_direction opened,
+		       uint8_t state, uint64_t left_ns, uint64_t now_ns);
 /* The entry's count of flows, brought up to date. */
 uint32_t *acl_flows_of(struct acl_entry *e);
 

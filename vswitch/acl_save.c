@@ -28,7 +28,7 @@ static_assert(sizeof(struct blob_header) == 16, "as in the blob");
 struct blob_record {
 	uint8_t local[16], remote[16];	/* IPv4: the first four bytes, then zeroes */
 	le16 local_port, remote_port;	/* as in struct acl_flow_key */
-	le16 vlan;
+	le16 vlan;			/* of its first frame */
 	uint8_t version, protocol;
 	uint8_t opened;			/* enum vswitch_acl_direction */
 	uint8_t state;
@@ -52,7 +52,7 @@ static struct blob_record record_of(const struct acl_flow *s, uint64_t now_ns)
 	struct blob_record r = {
 		.local_port = to_le16(s->key.local_port),
 		.remote_port = to_le16(s->key.remote_port),
-		.vlan = to_le16(s->key.vlan),
+		.vlan = to_le16(s->vlan),
 		.version = s->key.version,
 		.protocol = s->key.protocol,
 		.opened = s->opened,
@@ -65,12 +65,17 @@ static struct blob_record record_of(const struct acl_flow *s, uint64_t now_ns)
 	return r;
 }
 
-static uint8_t *write_list(uint8_t *p, const struct acl_flow_list *list, uint64_t now_ns)
+/* Of a list those between first and end, counted over both; *n goes on by the list's length. */
+static uint8_t *write_list(uint8_t *p, const struct acl_flow_list *list, uint32_t first, uint32_t end, uint32_t *n, uint64_t now_ns)
 {
 	const struct acl_flow *s;
 	struct blob_record r;
 
 	TAILQ_FOREACH(s, list, link) {
+		if (*n >= end)
+			break;
+		if ((*n)++ < first)
+			continue;
 		r = record_of(s, now_ns);
 		memcpy(p, &r, sizeof(r));
 		p += sizeof(r);
@@ -78,31 +83,47 @@ static uint8_t *write_list(uint8_t *p, const struct acl_flow_list *list, uint64_
 	return p;
 }
 
-int vswitch_acl_save_flows(struct vswitch_port *port, void *buf, size_t *size)
+uint32_t acl_flows_count(const struct vswitch_port *port)
 {
-	uint32_t n = port->acl ? port->acl->flows.count : 0;
-	size_t needed = sizeof(struct blob_header) + n * sizeof(struct blob_record) + sizeof(le64), room = *size;
+	return port->acl ? port->acl->flows.count : 0;
+}
+
+size_t acl_flows_blob_bytes(uint32_t flows)
+{
+	return sizeof(struct blob_header) + flows * sizeof(struct blob_record) + sizeof(le64);
+}
+
+void acl_flows_write(struct vswitch_port *port, uint32_t first, uint32_t flows, void *blob)
+{
 	struct blob_header h = {
 		.magic = to_le32(BLOB_MAGIC),
 		.version = to_le16(BLOB_VERSION),
 		.record_bytes = to_le16(sizeof(struct blob_record)),
-		.records = to_le32(n),
+		.records = to_le32(flows),
 	};
 	uint64_t now_ns = vswitch_now_ns(port->sw);
-	uint8_t *p = buf;
+	uint8_t *p = (uint8_t *)blob + sizeof(h);
+	uint32_t n = 0;
 	le64 sum;
 
-	*size = needed;
-	if (room < needed)
-		return -ENOSPC;
-	memcpy(p, &h, sizeof(h));
-	p += sizeof(h);
-	if (n) {
-		p = write_list(p, &port->acl->flows.unanswered, now_ns);
-		p = write_list(p, &port->acl->flows.answered, now_ns);
+	memcpy(blob, &h, sizeof(h));
+	if (flows) {
+		p = write_list(p, &port->acl->flows.unanswered, first, first + flows, &n, now_ns);
+		p = write_list(p, &port->acl->flows.answered, first, first + flows, &n, now_ns);
 	}
-	sum = to_le64(checksum(buf, needed - sizeof(sum)));
+	sum = to_le64(checksum(blob, acl_flows_blob_bytes(flows) - sizeof(sum)));
 	memcpy(p, &sum, sizeof(sum));
+}
+
+int vswitch_acl_save_flows(struct vswitch_port *port, void *buf, size_t *size)
+{
+	uint32_t n = acl_flows_count(port);
+	size_t room = *size;
+
+	*size = acl_flows_blob_bytes(n);
+	if (room < *size)
+		return -ENOSPC;
+	acl_flows_write(port, 0, n, buf);
 	return 0;
 }
 
@@ -147,32 +168,52 @@ static void put_back(struct port_acl *acl, const struct blob_record *r, uint64_t
 	struct acl_flow_key k = {
 		.local_port = le16_get(r->local_port),
 		.remote_port = le16_get(r->remote_port),
-		.vlan = le16_get(r->vlan),
 		.version = r->version,
 		.protocol = r->protocol,
 	};
 
 	memcpy(k.local, r->local, 16);
 	memcpy(k.remote, r->remote, 16);
-	acl_flow_put_back(acl, &k, r->opened, r->state, le32_get(r->left_ms) * NS_PER_MS, now_ns);
+	acl_flow_put_back(acl, &k, le16_get(r->vlan), r->opened, r->state, le32_get(r->left_ms) * NS_PER_MS, now_ns);
+}
+
+/* The records of a blob that is sound; *rd: those. */
+static int check(const void *blob, size_t size, struct rd *rd)
+{
+	struct blob_record r;
+	uint32_t records;
+	struct rd each;
+	int ret;
+
+	*rd = (struct rd){ blob, size };
+	ret = open_blob(rd, &records);
+	if (ret)
+		return ret;
+	each = *rd;
+	while (rd_copy(&each, &r, sizeof(r)))
+		if (!plausible(&r))
+			return -EBADMSG;
+	return 0;
+}
+
+int acl_flows_check(const void *blob, size_t size)
+{
+	struct rd rd;
+
+	return check(blob, size, &rd);
 }
 
 int vswitch_acl_restore_flows(struct vswitch_port *port, const void *blob, size_t size)
 {
 	uint64_t now_ns = vswitch_now_ns(port->sw);
-	struct rd rd = { blob, size }, again;
 	struct blob_record r;
-	uint32_t records;
-	int ret = open_blob(&rd, &records);
+	struct rd rd;
+	int ret = check(blob, size, &rd);
 
 	if (ret)
 		return ret;
-	again = rd;
-	while (rd_copy(&rd, &r, sizeof(r)))
-		if (!plausible(&r))
-			return -EBADMSG;
 	/* A port without entries lets everything pass: it has no use for flows. */
-	while (port->acl && rd_copy(&again, &r, sizeof(r)))
+	while (port->acl && rd_copy(&rd, &r, sizeof(r)))
 		put_back(port->acl, &r, now_ns);
 	return 0;
 }

@@ -74,6 +74,22 @@ static enum vswitch_drop by_later_fragment(struct question *q)
 	return by_entry(q, e, e->pub.extended.action);
 }
 
+/* An error about a packet of a flow passes as the flow does. */
+static bool is_related(struct question *q, struct acl_entry **entry)
+{
+	struct flow quoted;
+
+	if (!q->flow.is_error || !q->acl->flows.buckets)
+		return false;
+	if (flow_quoted_by_frame(q->table->pins, q->frame, &quoted) == FLOW_IP &&
+	    acl_flow_relates(q->acl, q->d, &q->flow, &quoted, q->frame->vlan, q->now_ns, entry)) {
+		q->acl->stats.errors_related++;
+		return true;
+	}
+	q->acl->stats.errors_unrelated++;
+	return false;
+}
+
 static enum vswitch_drop by_entries(struct question *q, struct acl_entry **decided)
 {
 	const uint16_t vlan = q->frame->vlan;
@@ -81,7 +97,7 @@ static enum vswitch_drop by_entries(struct question *q, struct acl_entry **decid
 	struct acl_entry *e;
 	bool hidden;
 
-	if (acl_flow_passes(q->acl, q->d, &q->flow, vlan, q->now_ns, decided)) {
+	if (acl_flow_passes(q->acl, q->d, &q->flow, vlan, q->now_ns, decided) || is_related(q, decided)) {
 		count(*decided, q->frame);
 		return VSWITCH_DROPS;
 	}

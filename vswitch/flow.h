@@ -48,6 +48,7 @@ struct flow {
 	uint8_t tcp_flags;		/* TCP but LATER */
 	bool has_ports;			/* source_port and destination_port are valid */
 	bool is_echo_request, is_echo_reply;	/* ICMP, ICMPv6: then echo_id is valid */
+	bool is_error;			/* ICMP, ICMPv6, WHOLE: a packet did not arrive, and is quoted */
 	uint16_t source_port, destination_port;
 	uint16_t echo_id;
 	uint16_t fragment_offset;	/* bytes; LATER */
@@ -56,6 +57,8 @@ struct flow {
 	uint32_t fragment_id;
 	uint8_t source[16], destination[16];	/* IPv4: the first four bytes, the others zero */
 };
+
+typedef enum flow_result flow_parser(const uint8_t *bytes, uint32_t have, uint32_t len, struct flow *out);
 
 /* Whether the first bytes of this protocol's header are two ports. */
 static inline bool flow_has_ports(uint8_t protocol)
@@ -68,7 +71,14 @@ static inline bool flow_has_ports(uint8_t protocol)
  * bytes: the first have of a frame of len. SHORT only if have is less than both len and FLOW_BYTES_MAX. *out: valid if the result is
  * IP; version, addresses and fragment_id also if it is BAD_FRAGMENT.
  */
-enum flow_result flow_parse(const uint8_t *bytes, uint32_t have, uint32_t len, struct flow *out);
+flow_parser flow_parse;
+
+/*
+ * Of a frame that is_error: the packet that it quotes, as far as it tells the flow: addresses, protocol, ports, echo_id; no TCP flags.
+ * payload_bytes are those that are quoted. BAD: what is quoted is no packet, or its flow cannot be told from it. NOT_IP: the
+ * frame is no error. SHORT as above.
+ */
+flow_parser flow_parse_quotation;
 
 struct vswitch;
 struct vswitch_frame;
@@ -80,6 +90,8 @@ struct flow_pins;
  * pieces for that.
  */
 enum flow_result flow_of_frame(struct flow_pins *pins, struct vswitch_frame *f, struct flow *out);
+/* The same with flow_parse_quotation(). */
+enum flow_result flow_quoted_by_frame(struct flow_pins *pins, struct vswitch_frame *f, struct flow *out);
 /* Room for those copies, for one batch at a time. */
 struct flow_pins *flow_pins_create(void);
 void flow_pins_destroy(struct flow_pins *pins);

@@ -72,9 +72,9 @@ static struct pin *pin(struct flow_pins *pins, struct vswitch_frame *f)
 	return p;
 }
 
-enum flow_result flow_of_frame(struct flow_pins *pins, struct vswitch_frame *f, struct flow *out)
+static enum flow_result look(struct flow_pins *pins, struct vswitch_frame *f, flow_parser *parse, struct flow *out)
 {
-	enum flow_result r = flow_parse(f->head, f->head_bytes, f->len, out);
+	enum flow_result r = parse(f->head, f->head_bytes, f->len, out);
 	struct pin *p;
 
 	if (r != FLOW_SHORT)
@@ -85,5 +85,15 @@ enum flow_result flow_of_frame(struct flow_pins *pins, struct vswitch_frame *f, 
 	if (!p)
 		return FLOW_BAD;
 	memcpy(p->bytes, f->head, f->head_bytes);	/* which may have been edited since */
-	return flow_parse(p->bytes, f->len < FLOW_BYTES_MAX ? f->len : FLOW_BYTES_MAX, f->len, out);
+	return parse(p->bytes, f->len < FLOW_BYTES_MAX ? f->len : FLOW_BYTES_MAX, f->len, out);
+}
+
+enum flow_result flow_of_frame(struct flow_pins *pins, struct vswitch_frame *f, struct flow *out)
+{
+	return look(pins, f, flow_parse, out);
+}
+
+enum flow_result flow_quoted_by_frame(struct flow_pins *pins, struct vswitch_frame *f, struct flow *out)
+{
+	return look(pins, f, flow_parse_quotation, out);
 }

@@ -78,6 +78,95 @@ static void finds_echoes(void)
 	CU_ASSERT(!f.is_echo_request);
 }
 
+/* ---- quotations ---- */
+
+/* An error of the version's ICMP around the first n bytes of a packet. */
+static uint32_t write_error(uint8_t version, uint8_t type, const struct test_packet *lost, uint32_t n)
+{
+	struct test_packet t = { .version = version, .protocol = version == 6 ? FLOW_ICMPV6 : FLOW_ICMP, .from = 9, .to = 1,
+				 .from_port = type, .payload = (uint16_t)n };
+	uint8_t quoted[2048] = { 0 };
+	uint32_t len;
+
+	test_packet_write(quoted, lost);
+	len = write(&t);
+	memcpy(bytes + len - n, quoted + 14, n);
+	return len;
+}
+
+static enum flow_result parse_quotation(uint32_t len, struct flow *f)
+{
+	uint8_t *copy = malloc(len);
+	enum flow_result r;
+
+	memcpy(copy, bytes, len);
+	r = flow_parse_quotation(copy, len, len, f);
+	free(copy);
+	return r;
+}
+
+static void knows_errors(void)
+{
+	static const uint8_t errors[2][5] = { { 3, 11, 12 }, { 1, 2, 3, 4 } };
+	struct test_packet lost = { .from = 1, .to = 2 };
+	struct flow f;
+	bool is_error;
+
+	for (unsigned v = 0; v < 2; v++) {
+		for (unsigned type = 0; type < 256; type++) {
+			lost.version = v ? 6 : 4;
+			CU_ASSERT_EQUAL(parse(write_error(lost.version, (uint8_t)type, &lost, 48), &f), FLOW_IP);
+			is_error = f.is_error;
+			CU_ASSERT_EQUAL(is_error, type && memchr(errors[v], (int)type, 4));
+			CU_ASSERT_EQUAL(parse_quotation(write_error(lost.version, (uint8_t)type, &lost, 48), &f),
+					is_error ? FLOW_IP : FLOW_NOT_IP);
+		}
+	}
+}
+
+static void reads_what_is_quoted(void)
+{
+	static const struct {
+		const char *what;
+		struct test_packet lost;
+		uint32_t n;
+		enum flow_result result;
+	} rows[] = {
+		{ "TCP, 8 bytes of it", { .protocol = FLOW_TCP, .payload = 900 }, 28, FLOW_IP },
+		{ "UDP, all", { .payload = 20 }, 48, FLOW_IP },
+		{ "UDP, 7 bytes of it", { .payload = 20 }, 27, FLOW_BAD },
+		{ "UDP, shorter than it should be", { .cut = 1 }, 27, FLOW_BAD },
+		{ "what has no ports", { .protocol = 47, .payload = 20 }, 20, FLOW_IP },
+		{ "an echo", { .protocol = FLOW_ICMP }, 28, FLOW_IP },
+		{ "a first fragment", { .more = true, .payload = 8 }, 36, FLOW_IP },
+		{ "a later one", { .offset = 8, .payload = 24 }, 44, FLOW_BAD },
+		{ "IPv6 behind options", { .version = 6, .extensions = 8 }, 112, FLOW_IP },
+		{ "IPv6, cut off in the options", { .version = 6, .extensions = 8 }, 100, FLOW_BAD },
+		{ "IPv6, too many options", { .version = 6, .extensions = 9 }, 120, FLOW_BAD },
+	};
+	struct test_packet lost;
+	struct flow f;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		lost = rows[i].lost;
+		lost.from = 1;
+		lost.to = 2;
+		lost.from_port = 8;
+		lost.to_port = 80;
+		if (parse_quotation(write_error(lost.version, 3, &lost, rows[i].n), &f) != rows[i].result) {
+			fprintf(stderr, "%s\n", rows[i].what);
+			CU_FAIL("a quotation is read wrongly");
+		}
+		if (rows[i].result != FLOW_IP)
+			continue;
+		CU_ASSERT(f.source[lost.version ? 15 : 3] == 1 && f.destination[lost.version ? 15 : 3] == 2);
+		CU_ASSERT_EQUAL(f.protocol, lost.protocol ? lost.protocol : FLOW_UDP);
+		if (f.has_ports)
+			CU_ASSERT(f.source_port == 8 && f.destination_port == 80);
+		CU_ASSERT_EQUAL(f.is_echo_request ? f.echo_id : 80, 80);
+	}
+}
+
 /* The bytes of a packet, from the type on, move back to let something in. */
 static uint32_t put_in(uint32_t len, const void *what, uint32_t n)
 {
@@ -307,6 +396,8 @@ static void bounds_pieces_and_copies(void)
 static const struct hv_test tests[] = {
 	{ "finds addresses, protocol and ports", finds_five_fields },
 	{ "finds echoes", finds_echoes },
+	{ "knows errors", knows_errors },
+	{ "reads what is quoted", reads_what_is_quoted },
 	{ "looks behind tags and SNAP", looks_behind_tags_and_snap },
 	{ "refuses what contradicts itself", refuses_what_contradicts_itself },
 	{ "tells fragments apart", tells_fragments_apart },

@@ -235,6 +235,15 @@ void acl_port_gone(struct vswitch_port *port);
 /* NULL is fine. */
 void acl_table_destroy(struct acl_table *t);
 
+/* acl_save.c */
+uint32_t acl_flows_count(const struct vswitch_port *port);
+/* Of a blob of vswitch_acl_save_flows() with so many. */
+size_t acl_flows_blob_bytes(uint32_t flows);
+/* Such a blob of a part of the port's flows, counted from the one that is the first to be forgotten. */
+void acl_flows_write(struct vswitch_port *port, uint32_t first, uint32_t flows, void *blob);
+/* What vswitch_acl_restore_flows() would say. */
+int acl_flows_check(const void *blob, size_t size) __attribute__((warn_unused_result));
+
 /* forward.c */
 /*
  * n frames that extensions released or injected go on from a position in the order of extensions (behind the forwarder: with the

@@ -10,7 +10,7 @@ vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c inva
 # ACLs and bandwidth.
 vswitch_SRCS += headers.c flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_flows.c acl_fragments.c acl_save.c \
 	bandwidth.c bandwidth_limit.c bandwidth_share.c
-vswitch_TESTS += headers_test.c flow_test.c acl_test.c acl_match_test.c acl_flows_test.c bandwidth_test.c
+vswitch_TESTS += headers_test.c flow_test.c acl_test.c acl_match_test.c acl_flows_test.c acl_related_test.c bandwidth_test.c
 
 # Uplinks and teams.
 vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c \
