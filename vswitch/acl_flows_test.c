@@ -436,6 +436,113 @@ static void restores_only_what_may_live(void)
 	end();
 }
 
+/* ---- … as part of what is saved of a NIC ---- */
+
+static void flows_are_saved_with_their_nic(void)
+{
+	unsigned unowned = 9;
+	uint32_t id;
+	void *saved;
+	size_t n;
+
+	begin();
+	allow_answers_only(0);
+	sends(FLOW_UDP, 1000, 53, 0);
+	sends(FLOW_UDP, 1001, 53, 0);
+	open_tcp(1002);
+	vswitch_tick(sw, T0 + 20 * S);
+	CU_ASSERT_EQUAL_FATAL(vswitch_nic_save(guest.port, 0, &saved, &n), 0);
+	move_on(9 * T0);
+	id = allow_answers_only(0);
+	CU_ASSERT_FALSE(gets(FLOW_UDP, 53, 1000, 0));
+	CU_ASSERT_EQUAL(vswitch_nic_restore(guest.port, 0, saved, n, &unowned), 0);
+	CU_ASSERT_EQUAL(unowned, 0);
+	CU_ASSERT_EQUAL(flows_of(id), 3);
+	vswitch_tick(sw, 9 * T0 + 10 * S - 1);			/* of its 30 s, 20 were gone */
+	CU_ASSERT_TRUE(gets(FLOW_UDP, 53, 1000, 0));
+	vswitch_tick(sw, 9 * T0 + 10 * S);
+	CU_ASSERT_FALSE(gets(FLOW_UDP, 53, 1001, 0));
+	CU_ASSERT_TRUE(gets(FLOW_TCP, 80, 1002, FLOW_ACK));
+	free(saved);
+	end();
+}
+
+static void many_flows_are_saved_with_their_nic(void)
+{
+	enum { FLOWS = 50000 };		/* more than one record holds */
+	void *saved;
+	size_t n;
+
+	begin();
+	allow_answers_only(0);
+	CU_ASSERT_EQUAL(vswitch_acl_set_flow_limit(guest.port, FLOWS), 0);
+	for (unsigned i = 0; i < FLOWS; i++)
+		sends(FLOW_UDP, (uint16_t)i, 53, 0);
+	test_nic_clear(&other);
+	CU_ASSERT_EQUAL_FATAL(vswitch_nic_save(guest.port, 0, &saved, &n), 0);
+	CU_ASSERT(n > VSWITCH_RECORD_MAX_BYTES);
+	move_on(T0);
+	allow_answers_only(0);
+	CU_ASSERT_EQUAL(vswitch_acl_set_flow_limit(guest.port, FLOWS), 0);
+	CU_ASSERT_EQUAL(vswitch_nic_restore(guest.port, 0, saved, n, NULL), 0);
+	CU_ASSERT_EQUAL(stats().flows, FLOWS);
+	CU_ASSERT_TRUE(gets(FLOW_UDP, 53, 0, 0));
+	CU_ASSERT_TRUE(gets(FLOW_UDP, 53, FLOWS - 1, 0));
+	free(saved);
+	end();
+}
+
+static uint32_t crc32(const uint8_t *p, size_t n)
+{
+	uint32_t crc = UINT32_MAX;
+
+	while (n--) {
+		crc ^= *p++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* The right checksum of all, which the header has at 16. */
+static void sign_nic(uint8_t *saved, size_t n)
+{
+	uint32_t crc;
+
+	memset(saved + 16, 0, 4);
+	crc = crc32(saved, n);
+	for (unsigned i = 0; i < 4; i++)
+		saved[16 + i] = (uint8_t)(crc >> 8 * i);
+}
+
+/* One byte of the flows is wrong; all else was made to fit by whoever did that. */
+static void a_nic_with_damaged_flows_is_refused(void)
+{
+	uint8_t good[1024], bad[1024];
+	void *saved;
+	size_t n;
+
+	begin();
+	allow_answers_only(0);
+	open_tcp(1000);
+	CU_ASSERT_EQUAL_FATAL(vswitch_nic_save(guest.port, 0, &saved, &n), 0);
+	CU_ASSERT_FATAL(n <= sizeof(good));
+	memcpy(good, saved, n);
+	free(saved);
+	move_on(T0);
+	allow_answers_only(0);
+	for (size_t i = 20 + 100; i < n; i++) {
+		memcpy(bad, good, n);
+		bad[i] ^= 1;
+		sign_nic(bad, n);
+		CU_ASSERT_EQUAL(vswitch_nic_restore(guest.port, 0, bad, n, NULL), -EBADMSG);
+	}
+	CU_ASSERT_EQUAL(stats().flows, 0);
+	CU_ASSERT_EQUAL(vswitch_nic_restore(guest.port, 0, good, n, NULL), 0);
+	CU_ASSERT_EQUAL(stats().flows, 1);
+	end();
+}
+
 /* Whoever can write a blob can write its checksum. */
 static void sign(size_t n)
 {
@@ -517,6 +624,9 @@ static const struct hv_test tests[] = {
 	{ "flows survive a restore", flows_survive_a_restore },
 	{ "restores only what may live", restores_only_what_may_live },
 	{ "refuses what is no blob", refuses_what_is_no_blob },
+	{ "flows are saved with their NIC", flows_are_saved_with_their_nic },
+	{ "many flows are saved with their NIC", many_flows_are_saved_with_their_nic },
+	{ "a NIC with damaged flows is refused", a_nic_with_damaged_flows_is_refused },
 };
 
 HV_TEST_MAIN("vswitch/acl_flows", tests)

@@ -3,6 +3,8 @@
  * What extensions know about a NIC at run time, as one blob: a header, then the records, each of one
  * extension, named by its id. A blob that comes back is somebody else's data: all of it is checked
  * before any extension sees a part of it. (An extension checks what is inside its records.)
+ *
+ * The port's ACLs are as an extension here: their flows are records like others, with the NIC of index 0.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,6 +36,15 @@ struct blob_record {
 	le32 bytes;			/* of data, which follows */
 };
 static_assert(sizeof(struct blob_record) == 100, "as in the blob");
+
+/* Ours, of the built-in ACLs; the feature is zero. */
+static const uint8_t acl_id[16] = { 0x9d, 0x3c, 0x1e, 0x55, 0x0a, 0x71, 0x4b, 0x0e, 0x8f, 0x26, 0xc4, 0x13, 0x6a, 0xe8, 0x5d, 0x92 };
+static const char acl_name[] = "acl";
+
+static bool is_acl(const struct blob_record *r)
+{
+	return !memcmp(r->extension, acl_id, sizeof(acl_id));
+}
 
 static uint32_t crc32(uint32_t crc, const uint8_t *p, size_t n)
 {
@@ -134,6 +145,44 @@ static int save_all(struct saving *s, struct vswitch *sw, const struct vswitch_n
 	return 0;
 }
 
+/* How many flows a record may have. */
+static uint32_t flows_per_record(void)
+{
+	return (uint32_t)((VSWITCH_RECORD_MAX_BYTES - acl_flows_blob_bytes(0)) / (acl_flows_blob_bytes(1) - acl_flows_blob_bytes(0)));
+}
+
+/* So many that the blob is not too long: those that would be forgotten first stay behind. */
+static uint32_t first_flow(const struct saving *s, uint32_t flows)
+{
+	uint32_t most = flows_per_record();
+	size_t bytes = sizeof(struct blob_record) + acl_flows_blob_bytes(most);
+	size_t fit = (VSWITCH_SAVE_MAX_BYTES - s->bytes) / bytes * most;
+
+	return flows > fit ? flows - (uint32_t)fit : 0;
+}
+
+static int save_flows(struct saving *s, struct vswitch_port *port)
+{
+	uint32_t flows = acl_flows_count(port), n;
+	struct blob_record r = { .name = "" };
+	int ret;
+
+	memcpy(r.extension, acl_id, sizeof(acl_id));
+	memcpy(r.name, acl_name, sizeof(acl_name));
+	for (uint32_t i = first_flow(s, flows); i < flows; i += n) {
+		n = flows - i < flows_per_record() ? flows - i : flows_per_record();
+		r.bytes = to_le32((uint32_t)acl_flows_blob_bytes(n));
+		ret = make_room(s, sizeof(r) + acl_flows_blob_bytes(n));
+		if (ret)
+			return ret;
+		memcpy(s->blob + s->bytes, &r, sizeof(r));
+		acl_flows_write(port, i, n, s->blob + s->bytes + sizeof(r));
+		s->bytes += sizeof(r) + acl_flows_blob_bytes(n);
+		s->records++;
+	}
+	return 0;
+}
+
 int vswitch_nic_save(struct vswitch_port *port, uint8_t index, void **blob, size_t *bytes)
 {
 	struct saving s = { .bytes = sizeof(struct blob_header) };
@@ -147,6 +196,8 @@ int vswitch_nic_save(struct vswitch_port *port, uint8_t index, void **blob, size
 	ret = make_room(&s, 0);
 	if (!ret)
 		ret = save_all(&s, port->sw, &nic->info);
+	if (!ret && !index)
+		ret = save_flows(&s, port);
 	FOR_EACH_ENABLED(e, port->sw->stack)
 		if (e->module->ops->save_complete)
 			EXTENSION_CALL(e, e->module->ops->save_complete(e->instance, &nic->info));
@@ -193,6 +244,7 @@ static int check(const void *blob, size_t bytes, struct rd *records)
 	const void *data;
 	uint32_t n = 0;
 	struct rd r = { blob, bytes };
+	int ret;
 
 	if (bytes > VSWITCH_SAVE_MAX_BYTES || !rd_copy(&r, &h, sizeof(h)) || le32_get(h.magic) != BLOB_MAGIC)
 		return -EBADMSG;
@@ -201,8 +253,11 @@ static int check(const void *blob, size_t bytes, struct rd *records)
 	if (le32_get(h.bytes) != r.left || le32_get(h.crc) != checksum(h, r.p, r.left))
 		return -EBADMSG;
 	*records = r;
-	while (next_record(&r, &record, &data))
-		n++;
+	for (; next_record(&r, &record, &data); n++) {
+		ret = is_acl(&record) ? acl_flows_check(data, le32_get(record.bytes)) : 0;
+		if (ret)
+			return ret == -EOPNOTSUPP ? -EPROTO : ret;
+	}
 	return r.left || n != le32_get(h.records) ? -EBADMSG : 0;
 }
 
@@ -216,8 +271,8 @@ static struct vswitch_extension *owner(struct vswitch *sw, const struct blob_rec
 	return NULL;
 }
 
-static int give(struct vswitch *sw, const struct nic *nic, const struct blob_record *record, const void *data,
-		unsigned *unowned)
+static int give_to_extension(struct vswitch *sw, const struct nic *nic, const struct blob_record *record,
+			     const void *data, unsigned *unowned)
 {
 	struct vswitch_extension *e = owner(sw, record);
 	struct vswitch_guid feature;
@@ -236,6 +291,13 @@ static int give(struct vswitch *sw, const struct nic *nic, const struct blob_rec
 		return 0;
 	refused(e, "it cannot use what it saved");
 	return ret;
+}
+
+static int give(struct vswitch *sw, const struct nic *nic, const struct blob_record *record, const void *data, unsigned *unowned)
+{
+	if (is_acl(record))
+		return vswitch_acl_restore_flows(nic->port, data, le32_get(record->bytes));
+	return give_to_extension(sw, nic, record, data, unowned);
 }
 
 int vswitch_nic_restore(struct vswitch_port *port, uint8_t index, const void *blob, size_t bytes, unsigned *unowned)

@@ -135,10 +135,14 @@ int vswitch_request(struct vswitch *sw, struct vswitch_request *r) __attribute__
 
 enum { VSWITCH_SAVE_MAX_BYTES = 16 << 20, VSWITCH_RECORD_MAX_BYTES = 1 << 20 };	/* our policy: of a blob, of one record */
 
-/* What the extensions know about a NIC, as one blob to free(). -EFBIG: more than a blob may be. Else what an extension says. */
+/*
+ * What the extensions know about a NIC, as one blob to free(); with index 0 also the flows of the port's stateful ACL entries (as
+ * many as fit, those in use first). -EFBIG: more than a blob may be. Else what an extension says.
+ */
 int vswitch_nic_save(struct vswitch_port *port, uint8_t index, void **blob, size_t *bytes) __attribute__((warn_unused_result));
 /*
- * Gives each record to the extension whose id it has; *unowned (may be NULL): how many had none. Nothing is given to anybody unless
+ * Gives each record to the extension whose id it has; *unowned (may be NULL): how many had none. Flows go to the port, with the time
+ * that they had left, if its entries let them live: vswitch_acl_restore_flows(). Nothing is given to anybody unless
  * the whole blob is sound (-EBADMSG; -EPROTO: another version). Else what an extension says: then the restore has failed as a whole.
  */
 int vswitch_nic_restore(struct vswitch_port *port, uint8_t index, const void *blob, size_t bytes, unsigned *unowned)
