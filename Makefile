@@ -133,7 +133,7 @@ bench: all
 	@bench/run
 
 soak:
-	@scripts/setup build test guests soak
+	@scripts/setup build test guests
 	@tests/soak
 
 modules:

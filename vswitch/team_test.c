@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Teams over stream sockets, whose far ends are in the test's hands. (Links that come back, and time: team_net_test.c.)
+ * Teams over stream sockets, whose far ends are in the test's hands. (Links that come back, and time: team_peers_test.c.)
  */
 #include <errno.h>
 #include <fcntl.h>

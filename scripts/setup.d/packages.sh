@@ -10,9 +10,8 @@ BUILD_PACKAGES=(
 TEST_PACKAGES=(
 	clang clang-tidy cppcheck sparse iproute2 iputils-ping tcpdump iperf3 procps
 	util-linux netcat-openbsd tshark python3-scapy python3-jsonschema
+	libunbound8 libnuma1 libxdp1 libbpf1	# of Open vSwitch (openvswitch.sh)
 )
-# What Open vSwitch needs (openvswitch.sh).
-SOAK_PACKAGES=(libunbound8 libnuma1 libxdp1 libbpf1)
 # busybox is the guests' user land; libelf and libssl are what a kernel's build tools link to.
 GUEST_PACKAGES=(busybox-static gcc make libc6-dev libelf-dev libssl-dev kmod xz-utils pahole python3 ethtool)
 
