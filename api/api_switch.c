@@ -8,6 +8,7 @@ static const char *const bandwidth_modes[] = { "default", "weight", "absolute", 
 static const char *const team_modes[] = { "independent", "static", "lacp", NULL };
 static const char *const team_algorithms[] = { "dynamic", "transport", "ip", "mac", "port", NULL };
 static const char *const lacp_rates[] = { "slow", "fast", NULL };
+static const char *const churn_states[] = { "monitor", "none", "churn", NULL };
 static const char *const member_modes[] = { "active", "standby", NULL };
 static const char *const link_states[] = { "up", "down", NULL };
 
@@ -24,6 +25,16 @@ static const char *const link_states[] = { "up", "down", NULL };
 	F_INT("default_reservation_bps", MAY, 0, API_BPS_MAX, "minimum of those ports together, in mode absolute; 0, the default: a " \
 	      "tenth of the capacity"), \
 	F_INT("capacity_bps", MAY, 0, API_BPS_MAX, "what its uplink takes; 0, the default: as its links say")
+
+#define TEAM_SETTINGS \
+	F_ENUM("mode", MAY, team_modes, "independent of the neighbour switch (the default), static, or LACP"), \
+	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member: flowlets (the default), a hash of addresses and ports, " \
+	       "of IP addresses, of MAC addresses, or the source port"), \
+	F_ENUM("lacp_rate", MAY, lacp_rates, "how often the neighbour is asked to speak"), \
+	F_BOOL("lacp_fallback", MAY, "of mode lacp: while no neighbour answers at any member, one carries traffic all the same; else " \
+	       "none does"), \
+	F_INT("updelay_ms", MAY, 0, 60000, "a member whose link returned waits for so long"), \
+	F_INT("downdelay_ms", MAY, 0, 60000, "a member whose link went is kept for so long")
 
 static const struct field extension_config[] = {
 	F_STRING("name", NEED, 1, 63, "the extension on the switch"),
@@ -49,15 +60,7 @@ static const struct field member_config[] = {
 	FIELD_END
 };
 
-const struct field api_team_config[] = {
-	F_ENUM("mode", MAY, team_modes, "independent of the neighbour switch (the default), static, or LACP"),
-	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member: flowlets (the default), a hash of addresses and ports, "
-	       "of IP addresses, of MAC addresses, or the source port"),
-	F_ENUM("lacp_rate", MAY, lacp_rates, "how often the neighbour is asked to speak"),
-	F_INT("updelay_ms", MAY, 0, 60000, "a member whose link returned waits for so long"),
-	F_INT("downdelay_ms", MAY, 0, 60000, "a member whose link went is kept for so long"),
-	FIELD_END
-};
+const struct field api_team_config[] = { TEAM_SETTINGS, FIELD_END };
 
 const struct field api_switch_config[] = {
 	F_NAME("name", NEED, "unique name"),
@@ -169,15 +172,7 @@ static const struct field hostnic_params[] = {
 	FIELD_END
 };
 
-static const struct field team_set_params[] = {
-	SWITCH_REFERENCE,
-	F_ENUM("mode", MAY, team_modes, "independent, static or lacp"),
-	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member"),
-	F_ENUM("lacp_rate", MAY, lacp_rates, "how often the neighbour is asked to speak"),
-	F_INT("updelay_ms", MAY, 0, 60000, "a member whose link returned waits for so long"),
-	F_INT("downdelay_ms", MAY, 0, 60000, "a member whose link went is kept for so long"),
-	FIELD_END
-};
+static const struct field team_set_params[] = { SWITCH_REFERENCE, TEAM_SETTINGS, FIELD_END };
 
 static const struct field team_member_params[] = {
 	SWITCH_REFERENCE,
@@ -236,6 +231,9 @@ static const struct field member_result[] = {
 	F_ENUM("mode", NEED, member_modes, "as configured"),
 	F_STRING("state", NEED, 1, 32, "down, up, standby, active"),
 	F_COUNTERS("lacp", MAY, "what LACP has agreed and counted"),
+	F_ENUM("actor_churn", MAY, churn_states, "of mode lacp, whether this end gets into sync: none: it is; monitor: not yet; churn: "
+	       "not within a minute"),
+	F_ENUM("partner_churn", MAY, churn_states, "whether the other end does"),
 	F_COUNTERS("counters", MAY, "frames and bytes"),
 	FIELD_END
 };
