@@ -221,7 +221,8 @@ static json_t *put_team(struct rpc_call *call, struct object *o, json_t *config)
 
 json_t *method_team_set(struct rpc_call *call)
 {
-	static const char *const names[] = { "mode", "algorithm", "lacp_rate", "updelay_ms", "downdelay_ms", NULL };
+	static const char *const names[] = { "mode", "algorithm", "lacp_rate", "lacp_fallback", "updelay_ms", "downdelay_ms",
+					     NULL };
 	struct object *o = find_team(call);
 	json_t *config, *team;
 

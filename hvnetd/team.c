@@ -52,6 +52,7 @@ static struct vswitch_team_config settings(struct uplink *u, const json_t *team)
 		.updelay_ms = (uint32_t)json_integer_value(json_object_get(team, "updelay_ms")),
 		.downdelay_ms = (uint32_t)json_integer_value(json_object_get(team, "downdelay_ms")),
 		.lacp_fast = rate && !strcmp(rate, "fast"),
+		.lacp_fallback = json_is_true(json_object_get(team, "lacp_fallback")),
 		.event = on_event, .cookie = u,
 	};
 }
@@ -226,6 +227,17 @@ static json_t *counters(const struct vswitch_member_stats *s)
 			 (json_int_t)s->failures);
 }
 
+static void put_lacp(json_t *o, const struct vswitch_member_status *st)
+{
+	json_object_set_new(o, "lacp", json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "actor", side(&st->actor), "partner",
+						 side(&st->partner), "in", (json_int_t)st->stats.lacp_in, "out",
+						 (json_int_t)st->stats.lacp_out, "bad", (json_int_t)st->stats.lacp_bad, "actor_churns",
+						 (json_int_t)st->stats.actor_churns, "partner_churns",
+						 (json_int_t)st->stats.partner_churns));
+	json_object_set_new(o, "actor_churn", json_string(vswitch_lacp_churn_name(st->actor_churn)));
+	json_object_set_new(o, "partner_churn", json_string(vswitch_lacp_churn_name(st->partner_churn)));
+}
+
 static json_t *show_member(const struct uplink *u, const json_t *member)
 {
 	struct vswitch_member_status st;
@@ -242,9 +254,7 @@ static json_t *show_member(const struct uplink *u, const json_t *member)
 	json_object_set_new(o, "state", json_string(vswitch_member_state_name(st.state)));
 	json_object_set_new(o, "counters", counters(&st.stats));
 	if (st.actor.state || st.partner.state)
-		json_object_set_new(o, "lacp", json_pack("{s:o, s:o, s:I, s:I, s:I}", "actor", side(&st.actor), "partner",
-							 side(&st.partner), "in", (json_int_t)st.stats.lacp_in, "out",
-							 (json_int_t)st.stats.lacp_out, "bad", (json_int_t)st.stats.lacp_bad));
+		put_lacp(o, &st);
 	return o;
 }
 

@@ -10,7 +10,8 @@
  *
  * Selection. Ports with the same partner system, partner key and own key could be aggregated. There is
  * one aggregator; the LAG with the greatest speed gets it, the present one when there is a tie.
- * A port without a partner is in no LAG: it carries nothing.
+ * A port without a partner is in no LAG: it carries nothing. With fallback, one of those whose partner never answered is taken
+ * instead of a LAG while there is none, as a link by itself: it need not wait for others, nor for anybody's synchronization.
  *
  * lacp_run() evaluates everything anew from the variables, so events only set variables.
  */
@@ -26,6 +27,7 @@
 #define SHORT_TIMEOUT_NS (3 * S_NS)
 #define LONG_TIMEOUT_NS (90 * S_NS)
 #define AGGREGATE_WAIT_NS (2 * S_NS)
+#define CHURN_DETECTION_NS (60 * S_NS)
 
 enum {
 	PORT_PRIORITY = 32768,		/* the usual default */
@@ -102,6 +104,8 @@ void lacp_add(struct lacp *l, struct lacp_port *p, uint16_t number)
 		.current_while_ns = LACP_NEVER,
 		.wait_while_ns = LACP_NEVER,
 		.periodic_ns = LACP_NEVER,
+		.actor_churn.due_ns = LACP_NEVER,
+		.partner_churn.due_ns = LACP_NEVER,
 	};
 	forget_partner(p);
 	set_state(p, LACP_DEFAULTED, true);
@@ -241,10 +245,9 @@ static uint64_t worth(const struct lacp *l, const struct lacp_port *p)
 	return speed << 1 | used;
 }
 
-static void select_lag(struct lacp *l)
+static const struct lacp_port *best_lag(const struct lacp *l)
 {
-	struct lacp_port *p;
-	const struct lacp_port *best = NULL;
+	const struct lacp_port *p, *best = NULL;
 	uint64_t most = 0, w;
 
 	TAILQ_FOREACH(p, &l->ports, link_in_group) {
@@ -254,12 +257,32 @@ static void select_lag(struct lacp *l)
 			best = p;
 		}
 	}
+	return best;
+}
+
+/* The present one for as long as it can. */
+static const struct lacp_port *best_alone(const struct lacp *l)
+{
+	const struct lacp_port *p, *best = NULL;
+
+	TAILQ_FOREACH(p, &l->ports, link_in_group)
+		if (p->link && p->receive == LACP_RECEIVE_DEFAULTED && (!best || (p->alone && !best->alone)))
+			best = p;
+	return best;
+}
+
+static void select_lag(struct lacp *l)
+{
+	const struct lacp_port *best = best_lag(l), *alone = best || !l->fallback ? NULL : best_alone(l);
+	struct lacp_port *p;
+
 	TAILQ_FOREACH(p, &l->ports, link_in_group) {
-		bool selected = best && has_partner(p) && same_lag(p, best);
+		bool selected = p == alone || (best && has_partner(p) && same_lag(p, best));
 
 		if (!selected && p->selected)
 			p->ntt = true;
 		p->selected = selected;
+		p->alone = p == alone;
 	}
 }
 
@@ -267,7 +290,7 @@ static void select_lag(struct lacp *l)
 
 static enum lacp_mux_state next_mux(const struct lacp_port *p, uint64_t now_ns)
 {
-	const uint8_t partner = p->partner.state;
+	const uint8_t partner = p->alone ? LACP_SYNCHRONIZATION | LACP_COLLECTING : p->partner.state;
 
 	if (!p->selected)
 		return LACP_MUX_DETACHED;
@@ -275,7 +298,7 @@ static enum lacp_mux_state next_mux(const struct lacp_port *p, uint64_t now_ns)
 	case LACP_MUX_DETACHED:
 		return LACP_MUX_WAITING;
 	case LACP_MUX_WAITING:
-		return now_ns >= p->wait_while_ns ? LACP_MUX_ATTACHED : LACP_MUX_WAITING;
+		return p->alone || now_ns >= p->wait_while_ns ? LACP_MUX_ATTACHED : LACP_MUX_WAITING;
 	case LACP_MUX_ATTACHED:
 		return partner & LACP_SYNCHRONIZATION ? LACP_MUX_COLLECTING : LACP_MUX_ATTACHED;
 	case LACP_MUX_COLLECTING:
@@ -304,6 +327,33 @@ static void run_mux(struct lacp_port *p, uint64_t now_ns)
 	set_state(p, LACP_SYNCHRONIZATION, p->mux >= LACP_MUX_ATTACHED);
 	set_state(p, LACP_COLLECTING, p->mux >= LACP_MUX_COLLECTING);
 	set_state(p, LACP_DISTRIBUTING, p->mux >= LACP_MUX_DISTRIBUTING);
+}
+
+/* Churn. */
+
+static void follow_sync(struct lacp_churn *c, bool link, bool sync, uint64_t now_ns)
+{
+	if (!link) {
+		c->state = VSWITCH_CHURN_MONITOR;
+		c->due_ns = LACP_NEVER;
+	} else if (sync) {
+		c->state = VSWITCH_CHURN_NONE;
+		c->due_ns = LACP_NEVER;
+	} else if (c->state == VSWITCH_CHURN_NONE || (c->state == VSWITCH_CHURN_MONITOR && c->due_ns == LACP_NEVER)) {
+		c->state = VSWITCH_CHURN_MONITOR;
+		c->due_ns = now_ns + CHURN_DETECTION_NS;
+	} else if (now_ns >= c->due_ns) {
+		c->state = VSWITCH_CHURN;
+		c->due_ns = LACP_NEVER;
+		c->count++;
+	}
+}
+
+static void run_churn(struct lacp_port *p, uint64_t now_ns)
+{
+	follow_sync(&p->actor_churn, p->link, p->actor.state & LACP_SYNCHRONIZATION, now_ns);
+	/* Alone, it expects no partner. */
+	follow_sync(&p->partner_churn, p->link, p->alone || p->partner.state & LACP_SYNCHRONIZATION, now_ns);
 }
 
 /* Periodic and transmit. */
@@ -354,6 +404,10 @@ static uint64_t earliest(const struct lacp_port *p)
 		at = p->periodic_ns;
 	if (p->ntt && p->period_ns && allowed_ns(p) < at)
 		at = allowed_ns(p);
+	if (p->actor_churn.due_ns < at)
+		at = p->actor_churn.due_ns;
+	if (p->partner_churn.due_ns < at)
+		at = p->partner_churn.due_ns;
 	return at;
 }
 
@@ -371,6 +425,7 @@ uint64_t lacp_run(struct lacp *l, uint64_t now_ns)
 	select_lag(l);
 	TAILQ_FOREACH(p, &l->ports, link_in_group) {
 		run_mux(p, now_ns);
+		run_churn(p, now_ns);
 		run_periodic(p, now_ns);
 		run_transmit(l, p, now_ns);
 		at = earliest(p);

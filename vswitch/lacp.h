@@ -30,6 +30,12 @@ enum lacp_mux_state {		/* 6.4.15, independent control */
 	LACP_MUX_DISTRIBUTING,
 };
 
+struct lacp_churn {			/* 6.4.17, of the actor and of the partner alike */
+	enum vswitch_lacp_churn state;
+	uint64_t due_ns;		/* VSWITCH_CHURN_MONITOR: when it is churn; LACP_NEVER: there is no link */
+	uint64_t count;			/* times that it was */
+};
+
 enum { LACP_TRANSMITS = 3 };	/* at most, per second: 6.4.16 */
 
 struct lacp_port {
@@ -38,6 +44,7 @@ struct lacp_port {
 	enum lacp_mux_state mux;
 	bool link;
 	bool selected;			/* its LAG is the one that is used */
+	bool alone;			/* … and has it alone, without a partner: the fallback */
 	bool ntt;			/* need to transmit */
 	uint32_t speed_mbps;
 	uint64_t current_while_ns;	/* deadlines; LACP_NEVER: off */
@@ -46,6 +53,7 @@ struct lacp_port {
 	uint64_t period_ns;		/* that periodic_ns was set with; 0: no periodic transmission */
 	uint64_t sent_ns[LACP_TRANSMITS];	/* when the last ones went out */
 	unsigned sent;			/* how many, ever */
+	struct lacp_churn actor_churn, partner_churn;
 	uint64_t in, out, bad;		/* PDUs */
 	TAILQ_ENTRY(lacp_port) link_in_group;
 	void *opaque;			/* the user's */
@@ -53,6 +61,7 @@ struct lacp_port {
 
 struct lacp {
 	bool fast, passive;
+	bool fallback;			/* the user's; then run: where nobody speaks LACP, one port carries traffic without */
 	uint16_t system_priority;
 	uint8_t system[6];
 	TAILQ_HEAD(, lacp_port) ports;

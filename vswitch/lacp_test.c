@@ -388,6 +388,124 @@ static void nobody_there_carries_nothing(void)
 	CU_ASSERT(ends[0].ports[0].out >= 55);	/* it goes on asking */
 }
 
+static void expect_churn(const struct lacp_port *p, enum vswitch_lacp_churn actor, enum vswitch_lacp_churn partner, unsigned count)
+{
+	CU_ASSERT_EQUAL(p->actor_churn.state, actor);
+	CU_ASSERT_EQUAL(p->partner_churn.state, partner);
+	CU_ASSERT_EQUAL(p->actor_churn.count, count);
+	CU_ASSERT_EQUAL(p->partner_churn.count, count);
+}
+
+static void churn_is_a_minute_out_of_sync(void)
+{
+	struct lacp_port *p = &ends[0].ports[0];
+
+	begin(true);
+	plug(0, 0);
+	pass(200 * S);
+	expect_churn(p, VSWITCH_CHURN_MONITOR, VSWITCH_CHURN_MONITOR, 0);	/* without link nothing is expected */
+	set_link(0, 0, true, 10000);
+	pass(59 * S);
+	expect_churn(p, VSWITCH_CHURN_MONITOR, VSWITCH_CHURN_MONITOR, 0);
+	pass(2 * S);
+	expect_churn(p, VSWITCH_CHURN, VSWITCH_CHURN, 1);
+	pass(200 * S);
+	expect_churn(p, VSWITCH_CHURN, VSWITCH_CHURN, 1);
+	far_end[0][0] = &ends[1].ports[0];
+	plug(1, 0);
+	far_end[1][0] = p;
+	set_link(1, 0, true, 10000);
+	pass(5 * S);
+	expect_churn(p, VSWITCH_CHURN_NONE, VSWITCH_CHURN_NONE, 1);
+	far_end[1][0] = NULL;
+	pass(10 * S);
+	expect_churn(p, VSWITCH_CHURN_MONITOR, VSWITCH_CHURN_MONITOR, 1);
+	pass(60 * S);
+	expect_churn(p, VSWITCH_CHURN, VSWITCH_CHURN, 2);
+	set_link(0, 0, false, 0);
+	pass(200 * S);
+	expect_churn(p, VSWITCH_CHURN_MONITOR, VSWITCH_CHURN_MONITOR, 2);
+}
+
+/* Here it is this end that cannot: another LAG has the aggregator. */
+static void churn_says_which_end_it_is(void)
+{
+	begin(true);
+	cable(0, 0, 1, 0, 1000);
+	cable(0, 1, 2, 1, 10000);
+	pass(70 * S);
+	CU_ASSERT_EQUAL(ends[0].ports[0].actor_churn.state, VSWITCH_CHURN);
+	CU_ASSERT_EQUAL(ends[0].ports[0].partner_churn.state, VSWITCH_CHURN_NONE);
+	CU_ASSERT_EQUAL(ends[1].ports[0].actor_churn.state, VSWITCH_CHURN_NONE);
+	CU_ASSERT_EQUAL(ends[1].ports[0].partner_churn.state, VSWITCH_CHURN);
+	expect_churn(&ends[0].ports[1], VSWITCH_CHURN_NONE, VSWITCH_CHURN_NONE, 0);
+}
+
+static void begin_fallback(void)
+{
+	begin(true);
+	ends[0].lacp.fallback = true;
+	plug(0, 0);
+	plug(0, 1);
+	set_link(0, 0, true, 10000);
+	set_link(0, 1, true, 10000);
+	pass(2900 * MS);
+	CU_ASSERT_EQUAL(distributing(0), 0);	/* somebody may answer yet */
+	pass(200 * MS);
+	CU_ASSERT_EQUAL(distributing(0), 1);
+	CU_ASSERT(ends[0].ports[0].alone && lacp_distributes(&ends[0].ports[0]) && lacp_collects(&ends[0].ports[0]));
+}
+
+static void fallback_is_one_port_until_its_link_goes(void)
+{
+	begin_fallback();
+	pass(100 * S);
+	CU_ASSERT_EQUAL(distributing(0), 1);
+	expect_churn(&ends[0].ports[0], VSWITCH_CHURN_NONE, VSWITCH_CHURN_NONE, 0);
+	expect_churn(&ends[0].ports[1], VSWITCH_CHURN, VSWITCH_CHURN, 1);
+	set_link(0, 0, false, 0);
+	lacp_run(&ends[0].lacp, now);
+	CU_ASSERT_EQUAL(distributing(0), 1);
+	CU_ASSERT(lacp_distributes(&ends[0].ports[1]));
+	set_link(0, 0, true, 10000);
+	pass(100 * S);
+	CU_ASSERT_EQUAL(distributing(0), 1);
+	CU_ASSERT(lacp_distributes(&ends[0].ports[1]));		/* no move without need */
+	ends[0].lacp.fallback = false;
+	lacp_run(&ends[0].lacp, now);
+	CU_ASSERT_EQUAL(distributing(0), 0);
+}
+
+static void fallback_ends_with_the_first_word_of_a_partner(void)
+{
+	for (unsigned at = 0; at < 2; at++) {
+		begin_fallback();
+		plug(1, at);
+		far_end[0][at] = &ends[1].ports[at];
+		far_end[1][at] = &ends[0].ports[at];
+		set_link(1, at, true, 10000);
+		pass(2 * MS);
+		CU_ASSERT_EQUAL(distributing(0), 0);
+		pass(5 * S);
+		CU_ASSERT_EQUAL(distributing(0) + distributing(1), 2);
+		CU_ASSERT(lacp_distributes(&ends[0].ports[at]) && !ends[0].ports[0].alone);
+		far_end[1][at] = NULL;
+		pass(5 * S);
+		CU_ASSERT_EQUAL(distributing(0), 0);		/* expired, not yet given up */
+		pass(2 * S);
+		CU_ASSERT_EQUAL(distributing(0), 1);
+	}
+}
+
+static void fallback_does_not_make_a_loop(void)
+{
+	begin_fallback();
+	far_end[0][0] = &ends[0].ports[1];
+	far_end[0][1] = &ends[0].ports[0];
+	pass(60 * S);
+	CU_ASSERT_EQUAL(distributing(0), 0);
+}
+
 static void pdu_is_as_the_standard_says(void)
 {
 	static const uint8_t expected[] = {
@@ -478,6 +596,11 @@ static const struct hv_test tests[] = {
 	{ "who is passive waits to be spoken to", who_is_passive_waits_to_be_spoken_to },
 	{ "one's own voice is no partner", own_voice_is_no_partner },
 	{ "nobody there carries nothing", nobody_there_carries_nothing },
+	{ "churn is a minute out of sync", churn_is_a_minute_out_of_sync },
+	{ "churn says which end it is", churn_says_which_end_it_is },
+	{ "fallback is one port, until its link goes", fallback_is_one_port_until_its_link_goes },
+	{ "fallback ends with the first word of a partner", fallback_ends_with_the_first_word_of_a_partner },
+	{ "fallback does not make a loop", fallback_does_not_make_a_loop },
 	{ "a PDU is as the standard says", pdu_is_as_the_standard_says },
 	{ "lies are refused", lies_are_refused },
 	{ "markers are answered", markers_are_answered },

@@ -80,6 +80,19 @@ const char *vswitch_member_state_name(enum vswitch_member_state state)
 	return "?";
 }
 
+const char *vswitch_lacp_churn_name(enum vswitch_lacp_churn churn)
+{
+	switch (churn) {
+	case VSWITCH_CHURN_MONITOR:
+		return "monitor";
+	case VSWITCH_CHURN_NONE:
+		return "none";
+	case VSWITCH_CHURN:
+		return "churn";
+	}
+	return "?";
+}
+
 /* Frames of the team's own. */
 
 void team_send_own(struct team *t, struct member *m, const uint8_t *bytes, uint32_t n)
@@ -218,6 +231,31 @@ static void configure_lacp(struct team *t)
 			memcpy(system, m->mac, sizeof(system));
 	lacp_configure(&t->lacp, c->lacp_fast, c->lacp_passive,
 		       c->lacp_system_priority ? c->lacp_system_priority : DEFAULT_SYSTEM_PRIORITY, system);
+	t->lacp.fallback = c->lacp_fallback;
+}
+
+static void note_churn(const struct team *t, const struct member *m, const struct lacp_churn *c, uint64_t *told, const char *who)
+{
+	const bool more = c->count > *told;	/* fewer: it begins anew */
+
+	*told = c->count;
+	if (more)
+		hv_log(HV_LOG_WARNING, "port %s: member %u (%s): %s does not get into sync (LACP churn)",
+		       vswitch_port_name(t->uplink.port), m->index, m->wire->name, who);
+}
+
+static uint64_t run_lacp(struct team *t, uint64_t now_ns)
+{
+	uint64_t next;
+	struct member *m;
+
+	configure_lacp(t);
+	next = lacp_run(&t->lacp, now_ns);
+	TEAM_FOREACH(m, t) {
+		note_churn(t, m, &m->lacp.actor_churn, &m->stats.actor_churns, "this end");
+		note_churn(t, m, &m->lacp.partner_churn, &m->stats.partner_churns, "the other end");
+	}
+	return next;
 }
 
 static bool some_active_failed(const struct team *t)
@@ -372,8 +410,7 @@ static void evaluate(struct hv_timer *timer)
 			lacp_set_link(&t->lacp, &m->lacp, m->link, m->wire->speed_mbps, m->wire->full_duplex, now_ns);
 	}
 	if (t->config.mode == VSWITCH_TEAM_LACP) {
-		configure_lacp(t);
-		at = lacp_run(&t->lacp, now_ns);
+		at = run_lacp(t, now_ns);
 		next = at < next ? at : next;
 	}
 	update_nic(t);
@@ -581,6 +618,8 @@ int vswitch_team_next(const struct vswitch_uplink *team, unsigned after, struct 
 	if (t->config.mode == VSWITCH_TEAM_LACP) {
 		out->actor = m->lacp.actor;
 		out->partner = m->lacp.partner;
+		out->actor_churn = m->lacp.actor_churn.state;
+		out->partner_churn = m->lacp.partner_churn.state;
 	}
 	return 0;
 }

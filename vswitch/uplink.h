@@ -95,6 +95,12 @@ struct vswitch_team_config {
 	/* LACP */
 	bool lacp_fast;			/* ask the partner for a PDU each second (timeout 3 s) instead of each 30 s (90 s) */
 	bool lacp_passive;		/* speak only when spoken to */
+	/*
+	 * While no partner answers at any member, one carries traffic as if there were no LACP: a neighbour that is yet to be
+	 * configured, or one that boots, can be reached. Without it none does, as Open vSwitch's default has it: a team
+	 * at a switch that knows nothing of it could be a loop or lose what comes in.
+	 */
+	bool lacp_fallback;
 	uint16_t lacp_system_priority;	/* 0: 32768 */
 	uint8_t lacp_system[6];		/* zero: the first member's address */
 	/* From the loop; may change and destroy the team. May be NULL. */
@@ -157,6 +163,13 @@ struct vswitch_lacp_side {		/* of an LACPDU: actor or partner */
 					   32 distributing, 64 defaulted, 128 expired */
 };
 
+enum vswitch_lacp_churn {		/* 802.1AX-2014 6.4.17: whether an end gets into sync with the other */
+	VSWITCH_CHURN_MONITOR,		/* it is not, for less than 60 s */
+	VSWITCH_CHURN_NONE,		/* it is */
+	VSWITCH_CHURN,			/* not within 60 s: two ends whose settings do not go together, or no end at all */
+};
+const char *vswitch_lacp_churn_name(enum vswitch_lacp_churn churn);	/* "monitor", "none", "churn" */
+
 struct vswitch_member_stats {
 	uint64_t in_frames, in_bytes;	/* passed on to the switch */
 	uint64_t out_frames, out_bytes;	/* given to the wire; what it then drops is also in out_dropped */
@@ -168,6 +181,7 @@ struct vswitch_member_stats {
 	uint64_t failures;		/* times that it stopped being usable */
 	uint64_t lacp_in, lacp_out, lacp_bad;	/* PDUs; bad: not understood */
 	uint64_t marker_in, marker_out;
+	uint64_t actor_churns, partner_churns;	/* times that they became VSWITCH_CHURN */
 };
 
 struct vswitch_member_status {
@@ -181,6 +195,7 @@ struct vswitch_member_status {
 	uint32_t speed_mbps;		/* 0: not known */
 	uint8_t mac[6];
 	struct vswitch_lacp_side actor, partner;	/* LACP mode only, else zero */
+	enum vswitch_lacp_churn actor_churn, partner_churn;	/* … else MONITOR */
 	struct vswitch_member_stats stats;
 };
 
