@@ -215,7 +215,8 @@ static const struct field edge_fields[] = {
 static const struct field topology_result[] = {
 	F_OBJECTS("nodes", NEED, 16384, node_fields, "objects"),
 	F_OBJECTS("edges", NEED, 65536, edge_fields, "associations"),
-	F_COUNT("total", NEED, "ports and adapters that there are: a page has some of them, and all switches"),
+	F_COUNT("total", NEED, "ports and adapters that there are: a page has some of them, all switches and VMs, and "
+		"edges to what is on other pages"),
 	F_COUNT("next_offset", MAY, "where the next page begins"),
 	FIELD_END
 };
