@@ -161,30 +161,63 @@ int run_monitor(struct session *s, const struct invocation *inv)
 
 /* Drawings. */
 
+/* Rows of a page that are not in the list yet: switches and VMs are on every page. seen: what is, by its key. */
+static void add_rows(json_t *to, const json_t *rows, json_t *seen, bool edges)
+{
+	const json_t *v;
+	char *key;
+	size_t i;
+
+	json_array_foreach(rows, i, v) {
+		key = edges ? json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS) : strdup(text_of(v, "id"));
+		if (key && !json_object_get(seen, key)) {
+			json_object_set_new(seen, key, json_true());
+			json_array_append(to, (json_t *)v);
+		}
+		free(key);
+	}
+}
+
+/* What was deleted between two pages may have left an edge. */
+static json_t *without_loose_ends(const json_t *edges, const json_t *nodes_seen)
+{
+	json_t *kept = json_array();
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(edges, i, v)
+		if (json_object_get(nodes_seen, text_of(v, "from")) && json_object_get(nodes_seen, text_of(v, "to")))
+			json_array_append(kept, (json_t *)v);
+	return kept;
+}
+
 /* The pages of a topology as one. */
 static json_t *whole_topology(struct session *s, const json_t *wanted)
 {
-	json_t *params = json_object(), *all = NULL, *page, *next;
+	json_t *params = json_object(), *nodes = json_array(), *edges = json_array(), *seen = json_object(), *seen_edges = json_object();
+	json_t *page, *next, *all = NULL;
 
 	if (wanted)
 		json_object_set(params, "switch", (json_t *)wanted);
 	for (;;) {
 		page = session_call(s, "topology", json_deep_copy(params));
-		if (!page || !all) {
-			json_decref(all);
-			all = page ? json_incref(page) : NULL;
-		} else {
-			json_array_extend(json_object_get(all, "nodes"), json_object_get(page, "nodes"));
-			json_array_extend(json_object_get(all, "edges"), json_object_get(page, "edges"));
-		}
+		add_rows(nodes, json_object_get(page, "nodes"), seen, false);
+		add_rows(edges, json_object_get(page, "edges"), seen_edges, true);
 		next = json_object_get(page, "next_offset");
 		if (!next)
 			break;
 		json_object_set(params, "offset", next);
 		json_decref(page);
 	}
+	if (page)
+		all = json_pack("{s:O, s:o, s:O}", "nodes", nodes, "edges", without_loose_ends(edges, seen), "total",
+				json_object_get(page, "total"));
 	json_decref(page);
 	json_decref(params);
+	json_decref(nodes);
+	json_decref(edges);
+	json_decref(seen);
+	json_decref(seen_edges);
 	return all;
 }
 
@@ -202,7 +235,6 @@ int run_topology(struct session *s, const struct invocation *inv)
 
 	if (!topology)
 		return EXIT_REFUSED;
-	json_object_del(topology, "next_offset");
 	if (!print_json(inv, topology)) {
 		while (i < 3 && strcmp(formats[i].name, *format ? format : "tree") != 0)
 			i++;

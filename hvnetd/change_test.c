@@ -349,6 +349,12 @@ static void profile(void)
 	/* The VM does not run: neither NICs nor their endpoints. */
 	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_SyntheticEthernetPort"), 0);
 	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VmLANEndpoint"), 0);
+	/* What is configured hangs on its VM. */
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_ComputerSystem"), 1);
+	CU_ASSERT_EQUAL(count_class(nodes, "class", "Msvm_VirtualSystemSettingData"), 1);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "SettingsDefineState"), 1);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "VirtualSystemSettingDataComponent"), 2);
+	CU_ASSERT_EQUAL(count_class(edges, "association", "SystemDevice"), 0);
 	CU_ASSERT_EQUAL(count_class(edges, "association", "HostedSwitchService"), 1);
 	CU_ASSERT_EQUAL(count_class(edges, "association", "HostedAccessPoint"), 1);
 	CU_ASSERT_EQUAL(count_class(edges, "association", "BindsTo"), 1);
@@ -356,6 +362,38 @@ static void profile(void)
 	CU_ASSERT_EQUAL(count_class(edges, "association", "Msvm_ActiveConnection"), 0);
 	json_decref(t);
 	CU_ASSERT_STRING_EQUAL(answer(c, "audit", "{}", "balanced"), "true");
+	end();
+}
+
+/* The daemon's pages are one drawing for hvnetctl, though switches and VMs are on each. */
+static void profile_in_pages(void)
+{
+	enum { PORTS = 1001 };		/* a page has 1000 */
+	json_t *calls = json_array();
+	char line[512];
+	unsigned ports = 0, rasds = 0, roots = 0;
+	FILE *f;
+
+	begin();
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\"}");
+	for (int i = 0; i < PORTS; i++)
+		json_array_append_new(calls, json_pack("{s:s, s:{s:s, s:o}}", "method", "port.create", "params", "switch", "lab",
+						       "name", json_sprintf("p%d", i)));
+	json_decref(checked(c, "transaction", json_pack("{s:o}", "calls", calls)));
+	CU_ASSERT_STRING_EQUAL(answer(c, "topology", "{}", "next_offset"), "1000");
+	snprintf(line, sizeof(line), "%.200s/hvnetctl -s %.200s topology", programs, control);
+	f = popen(line, "r");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	while (fgets(line, sizeof(line), f)) {
+		ports += strstr(line, "> Msvm_SwitchPort") != NULL;
+		rasds += strstr(line, "VirtualSystemSettingDataComponent> Msvm_ResourceAllocationSettingData a/nic0") != NULL;
+		roots += line[0] == 'M';
+	}
+	CU_ASSERT_EQUAL(pclose(f), 0);
+	CU_ASSERT_EQUAL(ports, PORTS);
+	CU_ASSERT_EQUAL(rasds, 1);
+	CU_ASSERT_EQUAL(roots, 2);	/* the service and the VM; nothing hangs loose */
 	end();
 }
 
@@ -368,6 +406,7 @@ static const struct hv_test tests[] = {
 	{ "who has subscribed is told of what happened, once and in order", events },
 	{ "a slow subscriber is told how many it lost", slow_subscriber },
 	{ "the profile shows what there is", profile },
+	{ "a profile of several pages is drawn as one", profile_in_pages },
 };
 
 int main(void)

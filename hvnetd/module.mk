@@ -10,4 +10,4 @@ hvnetd_PKGS := jansson libsystemd libcap-ng libpcap
 # The tests run the programs.
 $(B)/hvnetd/e2e_test $(B)/hvnetd/launch_test $(B)/hvnetd/emulated_test: | $(B)/bin/hvnetd $(B)/bin/hvnet-qemu
 $(B)/hvnetd/change_test $(B)/hvnetd/state_test $(B)/hvnetd/uplink_test $(B)/hvnetd/bandwidth_test $(B)/hvnetd/listen_test: | $(B)/bin/hvnetd
-$(B)/hvnetd/capture_test: | $(B)/bin/hvnetd $(B)/bin/hvnetctl
+$(B)/hvnetd/capture_test $(B)/hvnetd/change_test: | $(B)/bin/hvnetd $(B)/bin/hvnetctl

@@ -8,10 +8,14 @@
  *	                                                                         |               |
  *	           VM NIC device --DeviceSAPImplementation--> VmLANEndpoint -----+        VLANEndpointSettingData
  *	    ext., int. NIC --GlobalEthernetPortSAPImplementation--> SwitchLANEndpoint (same place)
- *	           RASD --SettingsDefineState--> VM NIC device
+ *	           RASD --SettingsDefineState--> VM NIC device <--SystemDevice-- ComputerSystem
+ *	            ^                                                             ^
+ *	            +-VirtualSystemSettingDataComponent-- VirtualSystemSettingData --SettingsDefineState
  *
- * A VM's NIC and its endpoint are there while a QEMU has the adapter, its RASD always; a connection is there while frames may
- * flow. Nothing is remembered for this: all is looked at when it is asked for.
+ * A VM's NIC and its endpoint are there while a QEMU has the adapter; the VM, its settings and its RASDs always; a connection is
+ * there while frames may flow. Nothing is remembered for this: all is looked at when it is asked for.
+ *
+ * It comes in pages of ports and adapters. Each page has all switches and VMs, and edges to ports of other pages.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +23,7 @@
 #include "hvnetd/methods.h"
 #include "hvnetd/uplink.h"
 #include "hvnetd/view.h"
+#include "vmbus/vmbus.h"
 #include "vswitch/vswitch.h"
 
 enum { ID_BYTES = 320, KEY_CHARS = 200 };	/* a key is shorter: the compiler is to know */
@@ -197,11 +202,51 @@ static void add_port(struct picture *p, const struct object *sw, const struct vs
 
 /* ---- the virtual machines' side ---- */
 
+static bool is_on(const struct object *o, const struct object *only)
+{
+	const char *sw = object_string(o, "switch");
+
+	return !only || (sw && !strcmp(sw, only->key));
+}
+
+static bool runs(const struct object *o)
+{
+	const struct vm *vm = hv_container_of(o, struct vm, o);
+	const struct object *a;
+
+	OBJECT_FOREACH(a, o->d, OBJECT_ADAPTER)
+		if (!strcmp(object_string(a, "vm"), o->key) && adapter_is_attached(hv_container_of(a, struct adapter, o)))
+			return true;
+	return vm->bridge && vmbus_bridge_attached(vm->bridge);
+}
+
+/* One that has nothing on the only switch that is wanted is left out. */
+static bool is_wanted(const struct object *vm, const struct object *only)
+{
+	const struct object *a;
+
+	OBJECT_FOREACH(a, vm->d, OBJECT_ADAPTER)
+		if (!strcmp(object_string(a, "vm"), vm->key) && is_on(a, only))
+			return true;
+	return !only;
+}
+
+static void add_vm(struct picture *p, const struct object *o)
+{
+	char id[ID_BYTES], settings[ID_BYTES];
+
+	make_id(id, "vm", o->key);
+	make_id(settings, "vm-settings", o->key);
+	node(p, id, "Msvm_ComputerSystem", o->key, json_pack("{s:i}", "EnabledState", runs(o) ? 2 : 3));
+	node(p, settings, "Msvm_VirtualSystemSettingData", o->key, json_object());
+	edge(p, settings, "SettingsDefineState", id);
+}
+
 static void add_running(struct picture *p, const struct object *o, const char *rasd)
 {
 	const struct adapter *a = hv_container_of(o, struct adapter, o);
 	const bool synthetic = a->kind == ADAPTER_SYNTHETIC;
-	char nic[ID_BYTES], lan[ID_BYTES], port[ID_BYTES];
+	char nic[ID_BYTES], lan[ID_BYTES], port[ID_BYTES], vm[ID_BYTES];
 
 	make_id(nic, "nic", o->key);
 	make_id(lan, "endpoint", o->key);
@@ -209,8 +254,10 @@ static void add_running(struct picture *p, const struct object *o, const char *r
 	     json_pack("{s:o, s:s, s:i}", "PermanentAddress", mac_address(a->mac), "SystemName", object_string(o, "vm"),
 		       "EnabledState", adapter_driver_up(a) ? 2 : 3));
 	node(p, lan, "Msvm_VmLANEndpoint", o->key, endpoint(a->mac, a->port && is_connected(a->port)));
+	make_id(vm, "vm", object_string(o, "vm"));
 	edge(p, nic, "DeviceSAPImplementation", lan);
 	edge(p, rasd, "SettingsDefineState", nic);
+	edge(p, vm, "SystemDevice", nic);
 	if (a->port && is_connected(a->port)) {
 		port_id(port, &a->sw->o, a->port);
 		edge(p, port, "Msvm_ActiveConnection", lan);
@@ -222,27 +269,22 @@ static void add_adapter(struct picture *p, const struct object *o)
 	const struct adapter *a = hv_container_of(o, struct adapter, o);
 	const char *sw = object_string(o, "switch"), *port = object_string(o, "port");
 	const char *connection = port ? port : sw ? sw : "";
-	char id[ID_BYTES];
+	char id[ID_BYTES], settings[ID_BYTES];
 
 	make_id(id, "rasd", o->key);
+	make_id(settings, "vm-settings", object_string(o, "vm"));
 	node(p, id, "Msvm_ResourceAllocationSettingData", o->key,
 	     json_pack("{s:i, s:s, s:[s], s:o, s:b, s:s}", "ResourceType", 10, "ResourceSubType",
 		       adapter_kind_of(o) == ADAPTER_SYNTHETIC ? "Microsoft Synthetic Ethernet Port" :
 								 "Microsoft Emulated Ethernet Port",
 		       "Connection", connection, "Address", address(object_string(o, "mac")), "StaticMacAddress", 1,
 		       "VirtualSystem", object_string(o, "vm")));
+	edge(p, settings, "VirtualSystemSettingDataComponent", id);
 	if (adapter_is_attached(a))
 		add_running(p, o, id);
 }
 
 /* ---- all of it ---- */
-
-static bool is_on(const struct object *o, const struct object *only)
-{
-	const char *sw = object_string(o, "switch");
-
-	return !only || (sw && !strcmp(sw, only->key));
-}
 
 static void add_all(struct picture *p, const struct object *only)
 {
@@ -258,27 +300,12 @@ static void add_all(struct picture *p, const struct object *only)
 		     port = vswitch_next_port(switch_of(o), (struct vswitch_port *)port))
 			if (page_has(&p->page))
 				add_port(p, o, port);
+	OBJECT_FOREACH(o, p->d, OBJECT_VM)
+		if (is_wanted(o, only))
+			add_vm(p, o);
 	OBJECT_FOREACH(o, p->d, OBJECT_ADAPTER)
 		if (is_on(o, only) && page_has(&p->page))
 			add_adapter(p, o);
-}
-
-/* A page may have one end of an edge only: such edges come with the page of the other end, too, and are left out of this one. */
-static void drop_loose_edges(struct picture *p)
-{
-	json_t *ids = json_object(), *kept = json_array();
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(p->nodes, i, v)
-		json_object_set_new(ids, json_string_value(json_object_get(v, "id")), json_true());
-	json_array_foreach(p->edges, i, v)
-		if (json_object_get(ids, json_string_value(json_object_get(v, "from"))) &&
-		    json_object_get(ids, json_string_value(json_object_get(v, "to"))))
-			json_array_append(kept, (json_t *)v);
-	json_decref(ids);
-	json_decref(p->edges);
-	p->edges = kept;
 }
 
 json_t *method_topology(struct rpc_call *call)
@@ -295,7 +322,6 @@ json_t *method_topology(struct rpc_call *call)
 	if (!rpc_has(call, "limit"))
 		p.page.limit = API_PAGE_MAX;
 	add_all(&p, only);
-	drop_loose_edges(&p);
 	answer = json_object();
 	page_put(&p.page, "rows", answer);
 	json_object_del(answer, "rows");
