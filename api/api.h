@@ -21,6 +21,8 @@ enum rpc_flags {
 	RPC_CHANGES = 1,		/* changes the configuration: may be part of a transaction, takes dry_run */
 	RPC_ACTS = 2,			/* not the configuration, but refused to those who may only look, too */
 	RPC_OUTER = 4,			/* may not be part of a transaction */
+	RPC_ALONE = 8,			/* changes nothing, and nobody else may meanwhile */
+	RPC_PAGED = 16,			/* its answer is put together of pieces of its page */
 };
 
 struct rpc_method {

@@ -200,10 +200,24 @@ static void set_link(struct adapter *a)
 		netvsp_set_link(a->nic, link_is_up(a));
 }
 
+/* One that has never had the NIC. */
+static void drop_port(struct adapter *a)
+{
+	vswitch_port_destroy(a->port);
+	a->port = NULL;
+	a->sw = NULL;
+	a->unfinished = false;
+	a->walk = (struct acl_walk){ 0 };
+}
+
 void adapter_leave_port(struct adapter *a)
 {
 	if (!a->port)
 		return;
+	if (a->unfinished) {
+		drop_port(a);
+		return;
+	}
 	if (!strcmp(adapter_nic_state(a), "connected"))
 		event_nic(a->o.d, a->sw->o.key, a->port, "disconnected");
 	if (strcmp(adapter_nic_state(a), "none") != 0)
@@ -223,7 +237,7 @@ void adapter_leave_port(struct adapter *a)
 	a->sw = NULL;
 }
 
-/* A port for the adapter, named after it as far as a port's name goes, with its policies; or that of port.create. */
+/* A port for the adapter, named after it as far as a port's name goes. */
 static int make_port(struct adapter *a, struct rpc_error *err)
 {
 	char name[OBJECT_KEY_BYTES];
@@ -242,11 +256,18 @@ static int make_port(struct adapter *a, struct rpc_error *err)
 					   rpc_fail(err, ret == -EEXIST ? RPC_IN_USE : RPC_FAILED, "switch",
 						    "switch \"%s\": no port %s: %s", a->sw->o.key, name, strerror(-ret));
 	}
-	if (!policy_apply(a->port, a->settings, NULL, false, err))
-		return 0;
-	vswitch_port_destroy(a->port);
-	a->port = NULL;
-	return -1;
+	return 0;
+}
+
+/* The policies of a port of its own, in pieces: the NIC is on it when all are there. */
+static int apply_policies(struct adapter *a, struct rpc_error *err)
+{
+	int ret = a->fixed ? 0 : policy_apply_step(a->port, a->settings, NULL, false, &a->walk, err);
+
+	a->unfinished = ret == OBJECT_AGAIN;
+	if (ret < 0)
+		drop_port(a);
+	return ret;
 }
 
 static int find_place(struct adapter *a, struct rpc_error *err)
@@ -271,10 +292,13 @@ static int take_port(struct adapter *a, struct rpc_error *err)
 {
 	int ret;
 
-	if (find_place(a, err)) {
+	if (!a->unfinished && find_place(a, err)) {
 		a->sw = NULL;
 		return -1;
 	}
+	ret = apply_policies(a, err);
+	if (ret)
+		return ret;
 	if (!a->fixed)
 		event_port(a->o.d, a->sw->o.key, a->port, "created");
 	ret = set_port(a, a->port);
@@ -295,21 +319,23 @@ static int take_port(struct adapter *a, struct rpc_error *err)
 	return 0;
 }
 
-/* What there should be, from what is. */
+/* What there should be, from what is. 0, -1 with err, or OBJECT_AGAIN: it takes another look. */
 static int look(struct adapter *a, struct rpc_error *err)
 {
 	const bool wanted = a->settings && (a->nic || a->chip) && json_object_get(a->settings, "switch") && adapter_is_attached(a);
+	int ret;
 
 	a->attached = adapter_is_attached(a);
 	a->why[0] = '\0';
-	if (wanted == (a->port != NULL))
+	if (wanted == (a->port != NULL) && !a->unfinished)
 		return 0;
 	if (!wanted) {
 		adapter_leave_port(a);
 		return 0;
 	}
-	if (!take_port(a, err))
-		return 0;
+	ret = take_port(a, err);
+	if (ret >= 0)
+		return ret;
 	snprintf(a->why, sizeof(a->why), "%.120s", err->message);
 	hv_log(HV_LOG_WARNING, "%s: has no port: %s", a->o.key, err->message);
 	return -1;
@@ -320,8 +346,9 @@ static void on_look(struct hv_timer *t)
 	struct adapter *a = hv_container_of(t, struct adapter, look);
 	struct rpc_error err = { 0 };
 
-	(void)look(a, &err);	/* said there */
-	if (a->port && strcmp(a->nic_state, adapter_nic_state(a)) != 0) {
+	if (look(a, &err) == OBJECT_AGAIN)	/* a failure is said there */
+		adapter_look_soon(a);
+	if (a->port && !a->unfinished && strcmp(a->nic_state, adapter_nic_state(a)) != 0) {
 		a->nic_state = adapter_nic_state(a);
 		event_nic(a->o.d, a->sw->o.key, a->port, a->nic_state);
 	}
@@ -444,9 +471,16 @@ static int make_device(struct adapter *a, struct rpc_error *err)
 	return rpc_fail(err, RPC_FAILED, "adapter", "adapter %s: %s", a->o.key, strerror(-ret));
 }
 
+/* In pieces, too. */
 static int make(struct adapter *a, struct rpc_error *err)
 {
-	if (make_device(a, err) || look(a, err)) {
+	int ret = a->nic || a->chip ? 0 : make_device(a, err);
+
+	if (!ret)
+		ret = look(a, err);
+	if (ret == OBJECT_AGAIN)
+		return ret;
+	if (ret) {
 		unmake(a);
 		return -1;
 	}
@@ -479,25 +513,37 @@ static void set_settings(struct adapter *a, json_t *config)
 /* To another place, or with other policies in the same one. The guest sees the link go down and up, or nothing. */
 static int change(struct adapter *a, struct rpc_error *err)
 {
-	json_t *before = a->settings;
+	json_t *before = a->o.real;
 	struct rpc_error other = { 0 };
-	const bool moved = differs(a->o.config, before, where_it_is);
+	const bool moved = differs(a->o.config, a->settings, where_it_is);
 	int ret;
 
-	if (!moved && a->port && !a->fixed && policy_apply(a->port, a->o.config, before, false, err))
+	if (a->unfinished && a->settings != a->o.config)	/* on its way to what it is not to be */
+		adapter_leave_port(a);
+	if (!moved && a->port && !a->unfinished && !a->fixed && policy_apply(a->port, a->o.config, before, false, err))
 		return -1;
 	json_incref(before);
 	set_settings(a, a->o.config);
 	if (moved)
 		adapter_leave_port(a);
 	ret = look(a, err);
-	if (ret) {
+	if (ret < 0) {
 		set_settings(a, before);
-		(void)look(a, &other);	/* said there */
+		if (look(a, &other) == OBJECT_AGAIN)	/* a failure is said there */
+			adapter_look_soon(a);
 	}
 	json_decref(before);
 	if (a->nic || a->chip)
 		set_link(a);
+	return ret;
+}
+
+static int make_whole(struct adapter *a, struct rpc_error *err)
+{
+	int ret;
+
+	while ((ret = make(a, err)) == OBJECT_AGAIN)
+		;
 	return ret;
 }
 
@@ -511,10 +557,10 @@ static int remake(struct adapter *a, struct rpc_error *err)
 		return rpc_detail(err, "state", "attached");
 	}
 	unmake(a);
-	if (!make(a, err))
+	if (!make_whole(a, err))
 		return 0;
 	a->o.config = a->o.real;	/* for the time of the call */
-	if (make(a, &(struct rpc_error){ 0 }))
+	if (make_whole(a, &(struct rpc_error){ 0 }))
 		hv_log(HV_LOG_ERROR, "%s: cannot be put back", a->o.key);
 	a->o.config = wanted;
 	return -1;
@@ -530,7 +576,7 @@ int adapter_realize(struct object *o, struct rpc_error *err)
 		unmake(a);
 		return 0;
 	}
-	if (!a->nic && !a->chip)
+	if ((!a->nic && !a->chip) || !o->real)
 		return make(a, err);
 	return differs(o->config, a->settings, what_makes_it) ? remake(a, err) : change(a, err);
 }

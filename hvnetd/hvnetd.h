@@ -107,6 +107,7 @@ struct fixed_port {			/* of port.create */
 	struct object o;
 	struct vswitch_port *port;	/* owned; NULL: not made */
 	struct adapter *user;		/* borrowed: lets go before it ends; whose NIC is on it */
+	bool unfinished;		/* its policies are on their way */
 };
 
 enum adapter_kind {
@@ -128,6 +129,8 @@ struct adapter {
 	struct fixed_port *fixed;	/* borrowed: its port, or NULL */
 	json_t *settings;		/* owned; configuration that is, or is just being, realized; NULL: not made */
 	struct hv_timer look;		/* something has changed: look at it */
+	bool unfinished;		/* the port's policies are on their way, by walk; there is no NIC on it yet */
+	struct acl_walk walk;
 	const char *nic_state;		/* as last told */
 	char why[128];			/* there is no port */
 };
@@ -191,6 +194,8 @@ struct object *port_owner(struct hvnetd *d, const struct object *sw, const struc
 struct vswitch_port *port_of(const struct object *o);
 /* "SWITCH/PORT" or "VM/ADAPTER", or a port's GUID. NULL with err. */
 struct object *object_find_port(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* The live port that has the object's own policies; NULL: none, or it is not there yet, or about to be left. */
+struct vswitch_port *policy_port(const struct object *o);
 /* The object whose policies count for it: itself, or the port of port.create that an adapter is on. */
 struct object *policy_holder(struct object *o);
 
@@ -238,7 +243,7 @@ void bandwidth_capacity_changed(const struct object *sw);
 
 /* ---- policies ---- */
 
-/* Whether the policies, ACL and bandwidth of a configuration are good for a NIC of this kind. */
+/* Whether the policies and bandwidth of a configuration are good for a NIC of this kind. */
 int policy_check(struct hvnetd *d, const json_t *config, bool external, struct rpc_error *err)
 	__attribute__((warn_unused_result));
 /* err says which extension refused, and why. Returns -1. */
@@ -247,11 +252,27 @@ int refused_by_extension(const struct vswitch *sw, const char *what, struct rpc_
 int policy_apply(struct vswitch_port *port, const json_t *config, const json_t *before, bool external, struct rpc_error *err)
 	__attribute__((warn_unused_result));
 
+/* The same in pieces: 0, -1, or OBJECT_AGAIN: call it again with the same. walk: zeroed in the beginning, and is then. */
+int policy_apply_step(struct vswitch_port *port, const json_t *config, const json_t *before, bool external, struct acl_walk *walk,
+		      struct rpc_error *err) __attribute__((warn_unused_result));
+
 /* A set of VLANs as "1,5-7". False: not one. */
 struct vswitch_vlan_set;
 bool vlan_list_parse(const char *text, struct vswitch_vlan_set *set);
+
+/* ---- ACLs (acl.c) ---- */
+
 /* A number for a new ACL entry, unique in the daemon. */
 uint32_t acl_new_id(struct hvnetd *d);
+/* A piece of the check of the object's list, by its walk. 0, -1 or OBJECT_AGAIN. */
+int acl_check_step(struct object *o, struct rpc_error *err) __attribute__((warn_unused_result));
+/*
+ * A piece of the way from one list to another, on a port that may be in use. 0: it is there. -1 with err: it stands half way;
+ * go back with the lists exchanged and a new walk. OBJECT_AGAIN.
+ */
+int acl_step(struct vswitch_port *port, const json_t *to, const json_t *from, struct acl_walk *walk, struct rpc_error *err)
+	__attribute__((warn_unused_result));
+bool acl_walk_began(const struct acl_walk *walk);
 
 /* ---- extensions on a switch (extension.c) ---- */
 

@@ -48,6 +48,21 @@ enum {
 	CHANGES_MAX = 256,		/* our policy: that wait */
 };
 
+/* On the way along an ACL (acl.c). Zeroed: not begun. */
+enum acl_stage {
+	ACL_BEGIN,
+	ACL_ADD_DENIALS,
+	ACL_ADD_REST,
+	ACL_DELETE_PERMITS,
+	ACL_DELETE_REST,
+	ACL_END,
+};
+
+struct acl_walk {
+	enum acl_stage stage;
+	uint32_t i, j;			/* of the list that is gone along, and of the other */
+};
+
 struct object {
 	TAILQ_ENTRY(object) link;	/* of its kind, in the order of making */
 	struct object *next_in_bucket;
@@ -59,6 +74,7 @@ struct object {
 	uint64_t scope;			/* connection that it ends with, and is not stored; 0: stays */
 	int pid;			/* of that connection */
 	bool touched;			/* by the present change */
+	struct acl_walk walk;		/* what a change is doing with its ACL */
 };
 
 struct object_class {
@@ -70,8 +86,8 @@ struct object_class {
 	/* Of a configuration against the others; NULL: whether it may be missing. */
 	int (*check)(struct object *o, struct rpc_error *err);
 	/*
-	 * Makes of o->real's thing o->config's (either may be NULL). 0; -1 with err, and all as before; or OBJECT_LATER, and
-	 * change_continue() when it is done.
+	 * Makes of o->real's thing o->config's (either may be NULL). 0; -1 with err, and all as before; OBJECT_LATER, and
+	 * change_continue() when it is done; or OBJECT_AGAIN: there is more to do, and it is called again, soon.
 	 */
 	int (*realize)(struct object *o, struct rpc_error *err);
 	/* The struct's own members are to be set up, or given back. May be NULL. */
@@ -79,7 +95,7 @@ struct object_class {
 };
 extern const struct object_class object_classes[OBJECT_KINDS];
 
-enum { OBJECT_LATER = 1 };
+enum { OBJECT_LATER = 1, OBJECT_AGAIN = 2 };
 
 struct change;
 TAILQ_HEAD(object_list, object);

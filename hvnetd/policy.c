@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Policies, ACLs and bandwidth of ports: from configurations to what the switch takes. */
+/* Policies and bandwidth of ports, and addresses by hand: from configurations to what the switch takes. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
-#include "hvnetd/hvnetd.h"
+#include "hvnetd/policy.h"
 #include "vswitch/vswitch.h"
 
 int refused_by_extension(const struct vswitch *sw, const char *what, struct rpc_error *err)
@@ -24,32 +24,28 @@ int refused_by_extension(const struct vswitch *sw, const char *what, struct rpc_
 	return rpc_detail(err, "reason", "%s", r->reason);
 }
 
+int policy_fail(const struct vswitch *sw, int ret, const struct vswitch_why *why, const char *what, struct rpc_error *err)
+{
+	const char *field = why->field ? why->field : what;
+
+	switch (ret) {
+	case -ECANCELED:
+		return refused_by_extension(sw, what, err);
+	case -EINVAL:
+		return rpc_fail(err, RPC_INVALID_PARAMS, what, "%s: %s", field, why->text);
+	case -EBUSY:
+	case -EEXIST:
+		return rpc_fail(err, RPC_INCOMPATIBLE, what, "%s: %s", field, why->text);
+	case -ENOSPC:
+		return rpc_fail(err, RPC_NO_RESOURCES, what, "%s: %s", field, why->text);
+	default:
+		return rpc_fail(err, ret == -ENOMEM ? RPC_NO_RESOURCES : RPC_FAILED, what, "%s: %s", what, strerror(-ret));
+	}
+}
+
 static int bad(struct rpc_error *err, const char *what, const char *text)
 {
 	return rpc_fail(err, RPC_INVALID_PARAMS, what, "\"%s\" %s", what, text);
-}
-
-static bool is_true(const json_t *o, const char *name)
-{
-	return json_is_true(json_object_get(o, name));
-}
-
-static json_int_t number(const json_t *o, const char *name)
-{
-	return json_integer_value(json_object_get(o, name));
-}
-
-static const char *string(const json_t *o, const char *name)
-{
-	return json_string_value(json_object_get(o, name));
-}
-
-static unsigned index_in(const char *value, const char *const *names)
-{
-	for (unsigned i = 0; value && names[i]; i++)
-		if (!strcmp(names[i], value))
-			return i;
-	return 0;
 }
 
 /* ---- VLAN ---- */
@@ -214,260 +210,6 @@ static struct vswitch_port_bandwidth parse_bandwidth(const json_t *config)
 	};
 }
 
-static int fail_why(const struct vswitch *sw, int ret, const struct vswitch_why *why, const char *what, struct rpc_error *err)
-{
-	const char *field = why->field ? why->field : what;
-
-	switch (ret) {
-	case -ECANCELED:
-		return refused_by_extension(sw, what, err);
-	case -EINVAL:
-		return rpc_fail(err, RPC_INVALID_PARAMS, what, "%s: %s", field, why->text);
-	case -EBUSY:
-	case -EEXIST:
-		return rpc_fail(err, RPC_INCOMPATIBLE, what, "%s: %s", field, why->text);
-	case -ENOSPC:
-		return rpc_fail(err, RPC_NO_RESOURCES, what, "%s: %s", field, why->text);
-	default:
-		return rpc_fail(err, ret == -ENOMEM ? RPC_NO_RESOURCES : RPC_FAILED, what, "%s: %s", what, strerror(-ret));
-	}
-}
-
-/* ---- ACL ---- */
-
-static int parse_address(const char *text, struct vswitch_acl_address *a, struct rpc_error *err)
-{
-	const char *slash = strchr(text, '/');
-	char address[INET6_ADDRSTRLEN];
-	const bool six = strchr(text, ':');
-
-	snprintf(address, sizeof(address), "%.*s", (int)(slash ? slash - text : (long)strlen(text)), text);
-	a->family = six ? VSWITCH_ACL_IPV6 : VSWITCH_ACL_IPV4;
-	a->prefix_bits = slash ? (uint8_t)strtoul(slash + 1, NULL, 10) : six ? 128 : 32;
-	if (inet_pton(six ? AF_INET6 : AF_INET, address, a->bytes) != 1)
-		return rpc_fail(err, RPC_INVALID_PARAMS, "acl", "\"%s\" is no IP prefix", text);
-	return 0;
-}
-
-static int parse_mac_prefix(const char *text, struct vswitch_acl_address *a, struct rpc_error *err)
-{
-	a->family = VSWITCH_ACL_MAC;
-	a->prefix_bits = 48;
-	return mac_parse(text, a->bytes) ? 0 : rpc_fail(err, RPC_INVALID_PARAMS, "acl", "\"%s\" is no MAC address", text);
-}
-
-static int parse_ports(const char *text, struct vswitch_acl_ports *p, struct rpc_error *err)
-{
-	unsigned long first, last;
-	char *end;
-
-	if (!text)
-		return 0;
-	first = last = strtoul(text, &end, 10);
-	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-		last = strtoul(end + 1, &end, 10);
-	if (*text < '0' || *text > '9' || *end || first > last || last > 65535 || !first)
-		return rpc_fail(err, RPC_INVALID_PARAMS, "local_port", "\"%s\" is no port nor range of ports, like 80 or 1024-65535",
-				text);
-	*p = (struct vswitch_acl_ports){ (uint16_t)first, (uint16_t)last };
-	return 0;
-}
-
-static int parse_protocol(const char *text, uint16_t *protocol, struct rpc_error *err)
-{
-	static const struct {
-		const char *name;
-		uint16_t number;
-	} known[] = { { "any", VSWITCH_ACL_PROTOCOL_ANY }, { "icmp", 1 }, { "tcp", 6 }, { "udp", 17 }, { "icmp6", 58 },
-		      { "sctp", 132 } };
-	unsigned long n;
-	char *end;
-
-	*protocol = VSWITCH_ACL_PROTOCOL_ANY;
-	if (!text)
-		return 0;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(known[i].name, text)) {
-			*protocol = known[i].number;
-			return 0;
-		}
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || n > 255)
-		return rpc_fail(err, RPC_INVALID_PARAMS, "protocol", "\"%s\" is no protocol: known are any, tcp, udp, icmp, icmp6, "
-				"sctp and numbers up to 255", text);
-	*protocol = (uint16_t)n;
-	return 0;
-}
-
-/* What makes an entry an extended one. */
-static bool is_extended(const json_t *e)
-{
-	static const char *const members[] = { "protocol", "local_port", "remote_port", "weight", "stateful", "timeout_s", "vlan" };
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		if (json_object_get(e, members[i]))
-			return true;
-	return string(e, "local") && string(e, "remote");
-}
-
-static enum vswitch_acl_direction direction_of(const json_t *e)
-{
-	return !strcmp(string(e, "direction"), "out") ? VSWITCH_ACL_OUT : VSWITCH_ACL_IN;
-}
-
-static enum vswitch_acl_action action_of(const json_t *e)
-{
-	static const char *const names[] = { "", "allow", "deny", "meter", NULL };
-
-	return (enum vswitch_acl_action)index_in(string(e, "action"), names);
-}
-
-static int parse_extended(const json_t *e, struct vswitch_acl_extended *x, struct rpc_error *err)
-{
-	*x = (struct vswitch_acl_extended){
-		.direction = direction_of(e), .action = action_of(e), .weight = (uint16_t)number(e, "weight"),
-		.stateful = is_true(e, "stateful"), .idle_timeout_s = (uint32_t)number(e, "timeout_s"),
-		.isolation_id = (uint16_t)number(e, "vlan"),
-	};
-	if (!x->weight)
-		x->weight = 1;
-	if (string(e, "local_mac") || string(e, "remote_mac")) {
-		rpc_fail(err, RPC_INCOMPATIBLE, "local_mac", "MAC addresses go with simple entries only");
-		return rpc_detail(err, "other", "weight, protocol, ports or stateful");
-	}
-	if (string(e, "local") && parse_address(string(e, "local"), &x->local, err))
-		return -1;
-	if (string(e, "remote") && parse_address(string(e, "remote"), &x->remote, err))
-		return -1;
-	return parse_ports(string(e, "local_port"), &x->local_ports, err) ||
-	       parse_ports(string(e, "remote_port"), &x->remote_ports, err) ||
-	       parse_protocol(string(e, "protocol"), &x->protocol, err) ? -1 : 0;
-}
-
-static int parse_simple(const json_t *e, struct vswitch_acl_simple *s, struct rpc_error *err)
-{
-	static const char *const members[] = { "local", "remote", "local_mac", "remote_mac" };
-	unsigned found = 0;
-
-	*s = (struct vswitch_acl_simple){ .direction = direction_of(e), .action = action_of(e), .side = VSWITCH_ACL_REMOTE };
-	for (unsigned i = 0; i < 4; i++) {
-		const char *text = string(e, members[i]);
-
-		if (!text)
-			continue;
-		found++;
-		s->side = i % 2 ? VSWITCH_ACL_REMOTE : VSWITCH_ACL_LOCAL;
-		if (i < 2 ? parse_address(text, &s->address, err) : parse_mac_prefix(text, &s->address, err))
-			return -1;
-	}
-	if (found > 1)
-		return rpc_fail(err, RPC_INCOMPATIBLE, "local_mac", "a simple entry has one address; give \"weight\" for an "
-				"extended one");
-	return 0;
-}
-
-static int check_entry(const json_t *e, struct rpc_error *err)
-{
-	struct vswitch_acl_extended x;
-	struct vswitch_acl_simple s;
-	struct vswitch_why why = { 0 };
-	int ret;
-
-	if (is_extended(e)) {
-		if (parse_extended(e, &x, err))
-			return -1;
-		ret = vswitch_acl_check_extended(&x, &why);
-	} else {
-		if (parse_simple(e, &s, err))
-			return -1;
-		ret = vswitch_acl_check_simple(&s, &why);
-	}
-	return ret ? fail_why(NULL, ret, &why, "acl", err) : 0;
-}
-
-static int add_entry(struct vswitch_port *port, const json_t *e, struct rpc_error *err)
-{
-	uint32_t id = (uint32_t)number(e, "id");
-	struct vswitch_acl_extended x;
-	struct vswitch_acl_simple s;
-	struct vswitch_why why = { 0 };
-	int ret;
-
-	if (is_extended(e)) {
-		if (parse_extended(e, &x, err))
-			return -1;
-		ret = vswitch_acl_add_extended(port, &x, &id, &why);
-	} else {
-		if (parse_simple(e, &s, err))
-			return -1;
-		ret = vswitch_acl_add_simple(port, &s, &id, &why);
-	}
-	return ret ? fail_why(vswitch_port_switch(port), ret, &why, "acl", err) : 0;
-}
-
-static uint32_t id_at(const json_t *list, size_t i)
-{
-	return (uint32_t)number(json_array_get(list, i), "id");
-}
-
-/*
- * Entries are in the order of their ids, which are never used again, so one walk over both lists tells what went and what
- * came; an entry is never changed. Counters of those that stay go on.
- */
-static int walk_acl(struct vswitch_port *port, const json_t *to, const json_t *from, bool add, struct rpc_error *err)
-{
-	size_t i = 0, j = 0, n = json_array_size(from), m = json_array_size(to);
-
-	while (i < n || j < m) {
-		const uint32_t old = i < n ? id_at(from, i) : UINT32_MAX, fresh = j < m ? id_at(to, j) : UINT32_MAX;
-
-		if (old == fresh && i < n && j < m) {
-			i++;
-			j++;
-		} else if (old < fresh) {
-			if (!add && vswitch_acl_delete(port, old))
-				hv_log(HV_LOG_WARNING, "acl: entry %u was not there", old);
-			i++;
-		} else {
-			if (add && add_entry(port, json_array_get(to, j), err))
-				return -1;
-			j++;
-		}
-	}
-	return 0;
-}
-
-/* Those that were added go again, those that went come again. */
-static void undo_acl(struct vswitch_port *port, const json_t *to, const json_t *from)
-{
-	struct rpc_error err = { 0 };
-	struct vswitch_acl_entry e;
-	size_t j = 0;
-
-	for (size_t i = 0; i < json_array_size(to); i++) {
-		while (j < json_array_size(from) && id_at(from, j) < id_at(to, i))
-			j++;
-		if ((j < json_array_size(from) && id_at(from, j) == id_at(to, i)) || vswitch_acl_get(port, id_at(to, i), &e))
-			continue;
-		if (vswitch_acl_delete(port, e.id))
-			hv_log(HV_LOG_ERROR, "acl: entry %u cannot be taken back", e.id);
-	}
-	for (size_t i = 0; i < json_array_size(from); i++)
-		if (vswitch_acl_get(port, id_at(from, i), &e) && add_entry(port, json_array_get(from, i), &err))
-			hv_log(HV_LOG_ERROR, "acl: cannot be put back: %s", err.message);
-}
-
-static int apply_acl(struct vswitch_port *port, const json_t *to, const json_t *from, struct rpc_error *err)
-{
-	if (to == from)
-		return 0;
-	walk_acl(port, to, from, false, err);
-	if (!walk_acl(port, to, from, true, err))
-		return 0;
-	undo_acl(port, to, from);
-	return -1;
-}
-
 /* ---- addresses by hand ---- */
 
 static bool has_entry(const json_t *list, const json_t *entry)
@@ -528,32 +270,6 @@ static int apply_fdb(struct vswitch_port *port, const json_t *to, const json_t *
 	return -1;
 }
 
-uint32_t acl_new_id(struct hvnetd *d)
-{
-	return ++d->acl_ids;
-}
-
-static int check_acl(struct hvnetd *d, const json_t *list, struct rpc_error *err)
-{
-	const json_t *e;
-	uint32_t last = 0;
-	size_t i;
-
-	json_array_foreach(list, i, e) {
-		const uint32_t id = (uint32_t)number(e, "id");
-
-		if (id <= last)
-			return rpc_fail(err, RPC_INVALID_PARAMS, "acl", "the entries of an ACL are in the order of their ids, each "
-					"once: %u comes after %u", id, last);
-		last = id;
-		if (id > d->acl_ids)
-			d->acl_ids = id;
-		if (check_entry(e, err))
-			return -1;
-	}
-	return 0;
-}
-
 /* ---- all of it ---- */
 
 int policy_check(struct hvnetd *d, const json_t *config, bool external, struct rpc_error *err)
@@ -565,8 +281,6 @@ int policy_check(struct hvnetd *d, const json_t *config, bool external, struct r
 	const struct object *sw = string(config, "switch") ? object_find(d, OBJECT_SWITCH, string(config, "switch")) : NULL;
 	int ret;
 
-	if (check_acl(d, json_object_get(config, "acl"), err))
-		return -1;
 	if (external && !policy)
 		return 0;
 	if (parse_policy(policy, &p, err))
@@ -575,9 +289,9 @@ int policy_check(struct hvnetd *d, const json_t *config, bool external, struct r
 		return 0;
 	ret = vswitch_bandwidth_check(switch_of(sw), &bandwidth, &why);
 	if (ret)
-		return fail_why(switch_of(sw), ret, &why, "bandwidth", err);
+		return policy_fail(switch_of(sw), ret, &why, "bandwidth", err);
 	ret = vswitch_policy_check(switch_of(sw), &p, &why);
-	return ret == -EBUSY || !ret ? 0 : fail_why(switch_of(sw), ret, &why, "policy", err);
+	return ret == -EBUSY || !ret ? 0 : policy_fail(switch_of(sw), ret, &why, "policy", err);
 }
 
 static int set_policy(struct vswitch_port *port, const json_t *config, bool external, struct rpc_error *err)
@@ -592,26 +306,43 @@ static int set_policy(struct vswitch_port *port, const json_t *config, bool exte
 		return -1;
 	ret = vswitch_port_check_bandwidth(port, &bandwidth, &why);
 	if (ret)
-		return fail_why(vswitch_port_switch(port), ret, &why, "bandwidth", err);
+		return policy_fail(vswitch_port_switch(port), ret, &why, "bandwidth", err);
 	ret = vswitch_port_set_policy(port, external && !policy ? NULL : &p, &why);
 	if (!ret)
 		ret = vswitch_port_set_bandwidth(port, &bandwidth, &why);
-	return ret ? fail_why(vswitch_port_switch(port), ret, &why, "policy", err) : 0;
+	return ret ? policy_fail(vswitch_port_switch(port), ret, &why, "policy", err) : 0;
 }
 
 int policy_apply(struct vswitch_port *port, const json_t *config, const json_t *before, bool external, struct rpc_error *err)
 {
+	struct acl_walk walk = { 0 };
+	int ret;
+
+	do
+		ret = policy_apply_step(port, config, before, external, &walk, err);
+	while (ret == OBJECT_AGAIN);
+	return ret;
+}
+
+int policy_apply_step(struct vswitch_port *port, const json_t *config, const json_t *before, bool external, struct acl_walk *walk,
+		      struct rpc_error *err)
+{
 	const json_t *acl = json_object_get(config, "acl"), *old_acl = json_object_get(before, "acl");
 	struct rpc_error other = { 0 };
+	int ret;
 
-	if (set_policy(port, config, external, err))
+	if (!acl_walk_began(walk) && set_policy(port, config, external, err))
 		return -1;
-	if (!apply_acl(port, acl, old_acl, err)) {
-		if (!apply_fdb(port, json_object_get(config, "fdb"), json_object_get(before, "fdb"), err))
-			return 0;
-		if (apply_acl(port, old_acl, acl, &other))
-			hv_log(HV_LOG_ERROR, "acl: cannot be put back: %s", other.message);
-	}
+	ret = acl_step(port, acl, old_acl, walk, err);
+	if (ret == OBJECT_AGAIN)
+		return ret;
+	if (!ret && !apply_fdb(port, json_object_get(config, "fdb"), json_object_get(before, "fdb"), err))
+		return 0;
+	*walk = (struct acl_walk){ 0 };
+	while ((ret = acl_step(port, old_acl, acl, walk, &other)) == OBJECT_AGAIN)
+		;
+	if (ret)
+		hv_log(HV_LOG_ERROR, "acl: cannot be put back: %s", other.message);
 	if (before && set_policy(port, before, external, &other))
 		hv_log(HV_LOG_ERROR, "policy: cannot be put back: %s", other.message);
 	return -1;

@@ -74,6 +74,25 @@ struct object *object_find_port(struct hvnetd *d, const char *reference, struct 
 	return found;
 }
 
+struct vswitch_port *policy_port(const struct object *o)
+{
+	static const char *const places[] = { "switch", "port", NULL };
+	const struct adapter *a;
+
+	if (o->kind == OBJECT_PORT && hv_container_of(o, struct fixed_port, o)->unfinished)
+		return NULL;
+	if (o->kind != OBJECT_ADAPTER)
+		return port_of(o);
+	a = hv_container_of(o, struct adapter, o);
+	for (const char *const *place = places; *place; place++) {
+		json_t *now = json_object_get(a->settings, *place), *wanted = json_object_get(o->config, *place);
+
+		if (now != wanted && (!now || !wanted || !json_equal(now, wanted)))
+			return NULL;
+	}
+	return a->fixed || a->unfinished ? NULL : a->port;
+}
+
 struct object *policy_holder(struct object *o)
 {
 	const char *port = o->kind == OBJECT_ADAPTER ? object_string(o, "port") : NULL;
@@ -137,13 +156,22 @@ static int make(struct fixed_port *p, struct rpc_error *err)
 						    "switch \"%s\": no port %s: %s", object_string(&p->o, "switch"), config.name,
 						    strerror(-ret));
 	}
-	if (policy_apply(p->port, p->o.config, NULL, false, err)) {
+	return 0;
+}
+
+/* Its policies, in pieces; it has no NIC before they are there. */
+static int finish_making(struct fixed_port *p, struct rpc_error *err)
+{
+	int ret = policy_apply_step(p->port, p->o.config, NULL, false, &p->o.walk, err);
+
+	p->unfinished = ret == OBJECT_AGAIN;
+	if (ret < 0) {
 		vswitch_port_destroy(p->port);
 		p->port = NULL;
-		return -1;
 	}
-	event_port(p->o.d, sw->key, p->port, "created");
-	return 0;
+	if (!ret)
+		event_port(p->o.d, object_string(&p->o, "switch"), p->port, "created");
+	return ret;
 }
 
 int port_realize(struct object *o, struct rpc_error *err)
@@ -155,8 +183,10 @@ int port_realize(struct object *o, struct rpc_error *err)
 		unmake(p);
 		return 0;
 	}
-	if (!p->port)
-		return make(p, err);
+	if (!p->port && make(p, err))
+		return -1;
+	if (!o->real || p->unfinished)
+		return finish_making(p, err);
 	if (policy_apply(p->port, o->config, o->real, false, err))
 		return -1;
 	friendly = object_string(o, "friendly");

@@ -34,6 +34,13 @@ struct rpc_call {
 	const struct rpc_method *method;
 	json_t *params;			/* object, checked against the row, without dry_run; borrowed */
 	void *change;			/* the owner's, for methods that change */
+	/*
+	 * A handler that has more to do than fits a moment says so, returns NULL, and is called again from the loop until it does
+	 * not. What it needs for that it keeps in state, for which free_state() is called in the end.
+	 */
+	bool again;
+	void *state;
+	void (*free_state)(void *state);
 	struct rpc_error err;
 	struct rpc_request *request;	/* rpc.c's */
 };
