@@ -327,6 +327,44 @@ static void one_port_one_filter(void)
 	end();
 }
 
+static void stop_captures(void)
+{
+	json_t *list = call(client, "capture.list", "{}"), *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(list, "captures"), i, v)
+		json_decref(hvnet_call(client, "capture.stop", json_pack("{s:O}", "capture", json_object_get(v, "capture")), &err));
+	json_decref(list);
+}
+
+/* As on an interface of Linux: "udp and vlan 7" in any order, and "udp" alone, too. */
+static void tagged_frames(void)
+{
+	static const char *const filters[] = { "udp port 1001 and vlan 7", "udp port 1001", "not vlan" };
+	pid_t pids[3];
+	uint8_t f[104];
+
+	begin();
+	for (int i = 0; i < 3; i++) {
+		snprintf(command, sizeof(command), "exec %s/hvnetctl capture a --point ingress --direction in --filter '%s' 2>/dev/null >\"$D/out%d\"",
+			 programs, filters[i], i);
+		pids[i] = run_shell(command);
+		CU_ASSERT_TRUE(await(NULL, i + 1));
+	}
+	make(f, 1, 2, 1001, 100);
+	memmove(f + 16, f + 12, 88);
+	memcpy(f + 12, "\x81\x00\x60\x07", 4);
+	send_frame(A, f, 104);
+	send_udp(A, 1, 2, 1002, 200);
+	CU_ASSERT_TRUE(receive(B, 2));
+	stop_captures();
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(wait_exit(pids[i]), 0);
+	CU_ASSERT_TRUE(prints("cat \"$D/out0\" \"$D/out1\" | grep -c ', 104 bytes'; cat \"$D/out0\" \"$D/out1\" | wc -l; "
+			      "grep -c ', 200 bytes' \"$D/out2\"; cat \"$D/out2\" | wc -l; rm \"$D\"/out?", "2\n2\n1\n1\n"));
+	end();
+}
+
 static void live_into_tshark(void)
 {
 	pid_t pid;
@@ -346,6 +384,54 @@ static void live_into_tshark(void)
 	CU_ASSERT_STRING_EQUAL(content("file"), "a,1001\na,1002\na,1003\n");
 	CU_ASSERT_TRUE(says(content("errors"), "3 frames captured"));
 	unlink(in_dir("file"));
+	unlink(in_dir("errors"));
+	end();
+}
+
+/* Each point that the manual names in each direction, all at once: what tshark makes of the pipe is just that. */
+static void live_at_each_point(void)
+{
+	static const struct {
+		const char *point, *direction, *shows;
+	} rows[] = {
+		{ "ingress", "in", "a,1,1001,\na,1,1002,\na,1,1003,\na,1,1005,\nb,1,1004,\n" },
+		{ "ingress", "out", "" },
+		{ "accepted", "in", "a accepted,1,1001,\na accepted,1,1002,\na accepted,1,1005,\nb accepted,1,1004,\n" },
+		{ "accepted", "out", "" },
+		{ "egress", "in", "" },
+		{ "egress", "out", "a,2,1004,\nb,2,1001,\nb,2,1002,\n" },
+		{ "dropped", "in", "a dropped,1,1003,dropped: group-source\n" },
+		{ "dropped", "out", "b dropped,2,1005,dropped: acl-in (acl 1)\n" },
+	};
+	enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+	pid_t pids[ROWS];
+	char name[64];
+
+	begin();
+	if (!have("tshark")) {
+		hv_test_skip("tshark is not there");
+		end();
+		return;
+	}
+	json_decref(call(client, "acl.add", "{\"port\":\"lab/b\",\"action\":\"deny\",\"direction\":\"in\",\"protocol\":\"udp\","
+					    "\"remote_port\":\"1005\"}"));
+	for (size_t i = 0; i < ROWS; i++) {
+		snprintf(command, sizeof(command), "%s/hvnetctl capture --switch lab --point %s --direction %s -w - 2>\"$D/errors\" | tshark "
+			 "-l -r - -T fields -E separator=, -e frame.interface_name -e frame.packet_flags_direction -e udp.srcport -e "
+			 "frame.comment 2>/dev/null | sed s/0x0000000// >\"$D/out%zu\"", programs, rows[i].point, rows[i].direction, i);
+		pids[i] = run_shell(command);
+	}
+	CU_ASSERT_TRUE(await(NULL, ROWS));
+	send_udp(A, 1, 2, 1005, 100);
+	send_some();
+	stop_captures();
+	for (size_t i = 0; i < ROWS; i++) {
+		CU_ASSERT_EQUAL(wait_exit(pids[i]), 0);
+		snprintf(name, sizeof(name), "sort \"$D/out%zu\"", i);
+		CU_ASSERT_TRUE(prints(name, rows[i].shows));
+		snprintf(name, sizeof(name), "out%zu", i);
+		unlink(in_dir(name));
+	}
 	unlink(in_dir("errors"));
 	end();
 }
@@ -597,7 +683,9 @@ static void many_at_once(void)
 static const struct hv_test tests[] = {
 	{ "into a file, at every point, as tshark and capinfos read it", into_a_file },
 	{ "of one port, one direction, with a filter and a snap length", one_port_one_filter },
+	{ "filters find tagged frames, by their tag or without", tagged_frames },
 	{ "live into tshark", live_into_tshark },
+	{ "live into tshark, from each point in each direction", live_at_each_point },
 	{ "ends when the pipe's reader goes, although nothing passes", reader_goes_away },
 	{ "as lines for people", lines_for_people },
 	{ "into a ring of files", ring_of_files },
