@@ -6,6 +6,7 @@ What is here
     run      the main job of `make run`: two guests, DHCP, pings, TCP, a table
     suite    named cases (cases/*.py) over {kernel} x {driver} x {number of vCPUs}
     mesh     TCP between every two kinds of ports of a switch
+    neighbour  the kernel's bridge, with spanning tree and VLAN filtering, beside our uplinks
     bonding  the kernel's bonding driver in a guest, at a team of our switch (team-peer.c)
     agent*.c one static C program: process 1 of each guest, and the tools that run in it
     harness/ what both programs are made of:
@@ -19,6 +20,7 @@ What is here
         nics       which network a guest is on: hvnet's synthetic NIC, or QEMU's own e1000
         emulated   hvnet's emulated NIC, a driver e1000 or e1000@MODEL of a guest
         daemon     hvnetd for the time of a test, in a folder of its own
+        qmp        what QEMU is told while a guest runs
         lab        a network with guests on it, in a temporary folder
         ends       ends of connections: interfaces in namespaces, in a guest or on the host
         fabric     what `mesh` measures on: two switches, a guest with six NICs, their neighbours

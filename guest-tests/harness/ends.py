@@ -12,9 +12,9 @@ from pathlib import Path
 
 from . import judge, paths, procs
 from .guest import Guest
-from .initramfs import IPERF3
 
 PORT = judge.TCP_PORT
+IPERF3 = Path("/usr/bin/iperf3")
 IPERF_PORT = 5201
 IPERF_SECONDS = 2
 OFFLOADS = "tx rx sg tso gso gro"
@@ -72,15 +72,16 @@ class End:
 
     def serve(self, folder: Path, iperf3: bool) -> None:
         """The agent's service, and iperf3's, until the end."""
-        tools = [("agent", f"tcp-serve {PORT}", paths.AGENT)]
+        agent = paths.AGENT if isinstance(self.place, Namespace) else "agent"
+        tools = [f"{agent} tcp-serve {PORT}"]
         if iperf3:
-            tools.append(("iperf3", f"-s -p {IPERF_PORT}", IPERF3))
-        for tool, words, program in tools:
+            tools.append(f"{IPERF3} -s -p {IPERF_PORT}")
+        for number, tool in enumerate(tools):
             if isinstance(self.place, Namespace):
-                name = f"{tool}-{self.kind}-{self.interface}"
-                procs.Child(name, self.place.inside(program, *words.split()), folder / f"{name}.log")
+                name = f"serve-{self.kind}-{self.interface}-{number}"
+                procs.Child(name, self.place.inside(*tool.split()), folder / f"{name}.log")
             else:
-                self.place.spawn(f"exec nsenter -t {self.holder} -n {tool} {words} >/dev/null", 86400)
+                self.place.spawn(f"exec nsenter -t {self.holder} -n {tool} >/dev/null", 86400)
 
     def set_offloads(self, on: bool) -> None:
         state = "on" if on else "off"
@@ -111,7 +112,7 @@ class End:
 
     def iperf3(self, to: str, receive: bool) -> float:
         """Mbit/s that arrived."""
-        said = self.run(f"iperf3 -J -c {to} -p {IPERF_PORT} -t {IPERF_SECONDS}{' -R' if receive else ''}; true")
+        said = self.run(f"{IPERF3} -J -c {to} -p {IPERF_PORT} -t {IPERF_SECONDS}{' -R' if receive else ''}; true")
         try:
             answer = json.loads(said)
         except ValueError:

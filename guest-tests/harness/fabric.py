@@ -15,7 +15,7 @@ from typing import Iterator
 
 from . import judge, paths
 from .daemon import Daemon
-from .ends import End, Namespace
+from .ends import IPERF3, End, Namespace
 from .guest import Guest
 from .lab import Lab
 
@@ -80,7 +80,7 @@ class Fabric:
         self.ends["external"] = [End("external", self.wire, "peer0", "192.0.2.200")]
         for ends in self.ends.values():
             for end in ends:
-                end.serve(self.lab.folder, self.lab.iperf3)
+                end.serve(self.lab.folder, IPERF3 in self.lab.programs)
 
     def _build_switches(self) -> None:
         ctl = self.daemon.ctl

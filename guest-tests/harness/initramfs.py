@@ -12,18 +12,17 @@ import re
 import stat
 import subprocess
 from pathlib import Path
+from typing import Sequence
 
 from .paths import AGENT, Kernel, Missing, require
 
 BUSYBOX = Path("/usr/bin/busybox")
 ETHTOOL = [Path("/usr/sbin/ethtool"), Path("/sbin/ethtool")]
-# Not in every image: only where a test measures with it.
-IPERF3 = Path("/usr/bin/iperf3")
 
 # Loaded at boot, for the agent's port.
 BOOT_MODULES = ["virtio_pci", "virtio_console"]
 # Available to `load`; a module that a kernel does not have (or has built in) is left out.
-STOCK_MODULES = ["e1000", "hv_netvsc", "virtio_net", "8021q", "bonding"]
+STOCK_MODULES = ["e1000", "hv_netvsc", "virtio_net", "8021q", "bonding", "bridge", "veth"]
 # What provides a stock module's symbols instead of the stock provider.
 REPLACED = {"hv_vmbus"}
 
@@ -168,8 +167,8 @@ def _add_dynamic(cpio: Cpio, program: Path, name: str) -> None:
         cpio.file(library.lstrip("/"), Path(library).read_bytes())
 
 
-def build(kernel: Kernel, out: Path, iperf3: bool = False) -> Path:
-    """Writes the initramfs of a kernel, with this system's iperf3 if wanted; `out` again."""
+def build(kernel: Kernel, out: Path, programs: Sequence[Path] = ()) -> Path:
+    """Writes the initramfs of a kernel, with programs of this system at their own places; `out` again."""
     cpio = Cpio()
     tree = ModuleTree(kernel)
     for folder in ("dev", "proc", "sys", "run", "tmp", "etc", "bin", "modules"):
@@ -185,8 +184,8 @@ def build(kernel: Kernel, out: Path, iperf3: bool = False) -> Path:
     if not ethtool:
         raise Missing("no ethtool here; it is installed by: scripts/setup guests")
     _add_dynamic(cpio, ethtool, "bin/ethtool")
-    if iperf3:
-        _add_dynamic(cpio, require(IPERF3, "scripts/setup test"), "bin/iperf3")
+    for program in programs:
+        _add_dynamic(cpio, require(program, "scripts/setup test"), str(program).lstrip("/"))
     for name in [*BOOT_MODULES, *STOCK_MODULES]:
         _add_module(cpio, tree, name)
     _add_our_modules(cpio, tree)

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Sequence
 
 from . import initramfs, judge, paths, procs
 from .daemon import Daemon
@@ -47,8 +48,9 @@ class HostServices:
 class Lab:
     """Use as a context: everything is ended on leaving, and the folder goes unless it is kept."""
 
-    def __init__(self, mode: str, keep: bool = False, iperf3: bool = False):
-        self.mode, self.keep, self.iperf3 = mode, keep, iperf3
+    def __init__(self, mode: str, keep: bool = False, programs: Sequence[Path] = ()):
+        """programs: of this system, for the guests, at their own places."""
+        self.mode, self.keep, self.programs = mode, keep, programs
         self.folder = Path(tempfile.mkdtemp(prefix="hvnet-guests-"))
         self.kernels = paths.kernels()
         self.images: dict[str, Path] = {}
@@ -78,7 +80,7 @@ class Lab:
                                 f"there are: {', '.join(self.kernels)}")
         if series not in self.images:
             self.images[series] = initramfs.build(self.kernels[series],
-                                                  self.folder / f"initramfs-{series}", self.iperf3)
+                                                  self.folder / f"initramfs-{series}", self.programs)
         return self.images[series]
 
     def start_guests(self, specs: dict[str, GuestSpec], shell: str = "") -> list[Guest]:
