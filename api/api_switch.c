@@ -192,7 +192,8 @@ static const struct field team_member_set_params[] = {
 const struct field api_bandwidth_status[] = {
 	F_ENUM("mode", NEED, bandwidth_modes, "what minimum bandwidth is counted in"),
 	F_COUNT("capacity_bps", MAY, "of its uplink; absent: not known"),
-	F_COUNT("reserved_bps", MAY, "in mode absolute: by all that is configured to be on the switch, and for ports without a reservation"),
+	F_COUNT("reserved_bps", MAY, "in mode absolute: by all that is configured to be on the switch, and for ports "
+		"without a reservation"),
 	F_COUNT("weights", MAY, "in mode weight: the same sum"),
 	F_COUNT("reserved_percent", MAY, "of the capacity"),
 	F_BOOL("overcommitted", NEED, "more is reserved than there is: the capacity became less"),
