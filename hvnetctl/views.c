@@ -36,7 +36,8 @@ int run_team_show(struct session *s, const struct invocation *inv)
 				json_object_set(row, "uplink", json_object_get(u, "name"));
 				json_array_append_new(rows, row);
 			}
-		table_print(stdout, "switch uplink interface mode state actor_churn partner_churn counters.in_frames counters.out_frames", rows);
+		table_print(stdout, "switch uplink interface mode state actor_churn partner_churn counters.in_frames "
+			    "counters.out_frames", rows);
 		json_decref(rows);
 	}
 	json_decref(result);

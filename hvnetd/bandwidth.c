@@ -76,9 +76,10 @@ static int fits(const struct object *sw, uint64_t more_bits, struct rpc_error *e
 	rest = default_of(sw->config, capacity, reserved);
 	if (reserved + rest <= capacity)
 		return 0;
-	return rpc_fail(err, RPC_NO_RESOURCES, "bandwidth", "%llu bit/s would be reserved, %llu of them for ports without a reservation; the "
-			"uplink of switch \"%s\" takes %llu", (unsigned long long)(reserved + rest), (unsigned long long)rest, sw->key,
-			(unsigned long long)capacity);
+	reserved += rest;
+	return rpc_fail(err, RPC_NO_RESOURCES, "bandwidth", "%llu bit/s would be reserved, %llu of them for ports without a "
+			"reservation; the uplink of switch \"%s\" takes %llu", (unsigned long long)reserved,
+			(unsigned long long)rest, sw->key, (unsigned long long)capacity);
 }
 
 int bandwidth_check(const struct object *o, struct rpc_error *err)
@@ -127,14 +128,17 @@ json_t *bandwidth_show(const struct object *sw, bool *overcommitted)
 	const uint64_t capacity = capacity_of(sw, sw->config);
 	static const char *const modes[] = { "default", "weight", "absolute", "none" };
 	json_t *o = json_object();
+	json_int_t weights;
 
 	if (switch_of(sw)) {
 		vswitch_bandwidth_status(switch_of(sw), &st);
 		vswitch_bandwidth(switch_of(sw), &setting);
 	}
 	*overcommitted = st.mode == VSWITCH_BANDWIDTH_ABSOLUTE && show_absolute(sw, o, capacity);
-	if (st.mode == VSWITCH_BANDWIDTH_WEIGHT)
-		json_object_set_new(o, "weights", json_integer((json_int_t)(sum_of(sw, "weight") + setting.default_weight)));
+	if (st.mode == VSWITCH_BANDWIDTH_WEIGHT) {
+		weights = (json_int_t)sum_of(sw, "weight");
+		json_object_set_new(o, "weights", json_integer(weights + setting.default_weight));
+	}
 	if (capacity)
 		json_object_set_new(o, "capacity_bps", json_integer((json_int_t)capacity));
 	json_object_set_new(o, "mode", json_string(modes[st.mode]));

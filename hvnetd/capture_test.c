@@ -346,8 +346,8 @@ static void tagged_frames(void)
 
 	begin();
 	for (int i = 0; i < 3; i++) {
-		snprintf(command, sizeof(command), "exec %s/hvnetctl capture a --point ingress --direction in --filter '%s' 2>/dev/null >\"$D/out%d\"",
-			 programs, filters[i], i);
+		snprintf(command, sizeof(command), "exec %s/hvnetctl capture a --point ingress --direction in --filter '%s' 2>/dev/null "
+			 ">\"$D/out%d\"", programs, filters[i], i);
 		pids[i] = run_shell(command);
 		CU_ASSERT_TRUE(await(NULL, i + 1));
 	}
@@ -416,9 +416,9 @@ static void live_at_each_point(void)
 	json_decref(call(client, "acl.add", "{\"port\":\"lab/b\",\"action\":\"deny\",\"direction\":\"in\",\"protocol\":\"udp\","
 					    "\"remote_port\":\"1005\"}"));
 	for (size_t i = 0; i < ROWS; i++) {
-		snprintf(command, sizeof(command), "%s/hvnetctl capture --switch lab --point %s --direction %s -w - 2>\"$D/errors\" | tshark "
-			 "-l -r - -T fields -E separator=, -e frame.interface_name -e frame.packet_flags_direction -e udp.srcport -e "
-			 "frame.comment 2>/dev/null | sed s/0x0000000// >\"$D/out%zu\"", programs, rows[i].point, rows[i].direction, i);
+		snprintf(command, sizeof(command), "%s/hvnetctl capture --switch lab --point %s --direction %s -w - 2>\"$D/errors\" | "
+			 "tshark -l -r - -T fields -E separator=, -e frame.interface_name -e frame.packet_flags_direction -e "
+			 "udp.srcport -e frame.comment 2>/dev/null | sed s/0x0000000// >\"$D/out%zu\"", programs, rows[i].point, rows[i].direction, i);
 		pids[i] = run_shell(command);
 	}
 	CU_ASSERT_TRUE(await(NULL, ROWS));

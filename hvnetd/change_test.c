@@ -197,7 +197,8 @@ static void policies(void)
 	begin();
 	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\",\"policy\":{\"dhcp_guard\":true}}");
 	GIVES(c, 0, "policy.set", "{\"port\":\"lab/p\",\"policy\":{\"router_guard\":true,\"storm_limit\":100,\"monitor\":"
-	      "{\"mode\":\"source\",\"session\":3,\"filter\":\"host 192.0.2.1 and (port http or vlan 7)\"},\"address_guard\":[\"192.0.2.1\",\"2001:db8::1\"],\"bpdu_guard\":\"block\"}}");
+	      "{\"mode\":\"source\",\"session\":3,\"filter\":\"host 192.0.2.1 and (port http or vlan 7)\"},"
+	      "\"address_guard\":[\"192.0.2.1\",\"2001:db8::1\"],\"bpdu_guard\":\"block\"}}");
 	GIVES(c, 0, "vlan.set", "{\"port\":\"lab/p\",\"mode\":\"trunk\",\"native\":1,\"allowed\":\"1-10,20\",\"pruned\":\"5\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.dhcp_guard"), "true");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab/p\"}", "policy.monitor.session"), "3");

@@ -290,7 +290,7 @@ void vswitch_port_bandwidth_status(const struct vswitch_port *port, struct vswit
 	part = bandwidth_weight(port, &in_default);
 	whole = all.weights;
 	if (all.mode == VSWITCH_BANDWIDTH_ABSOLUTE) {
-		part = in_default ? default_bits(b) : port->bandwidth->setting.reservation_bits;
+		part = in_default || !port->bandwidth ? default_bits(b) : port->bandwidth->setting.reservation_bits;
 		whole = all.reserved_bits;
 	}
 	out->share_percent = percent(part, whole);
