@@ -418,7 +418,8 @@ static void live_at_each_point(void)
 	for (size_t i = 0; i < ROWS; i++) {
 		snprintf(command, sizeof(command), "%s/hvnetctl capture --switch lab --point %s --direction %s -w - 2>\"$D/errors\" | "
 			 "tshark -l -r - -T fields -E separator=, -e frame.interface_name -e frame.packet_flags_direction -e "
-			 "udp.srcport -e frame.comment 2>/dev/null | sed s/0x0000000// >\"$D/out%zu\"", programs, rows[i].point, rows[i].direction, i);
+			 "udp.srcport -e frame.comment 2>/dev/null | sed s/0x0000000// >\"$D/out%zu\"", programs, rows[i].point,
+			 rows[i].direction, i);
 		pids[i] = run_shell(command);
 	}
 	CU_ASSERT_TRUE(await(NULL, ROWS));
