@@ -250,6 +250,33 @@ static void members_are_rows_business_too(void)
 	end();
 }
 
+static void rows_know_the_member_that_a_frame_came_by(void)
+{
+	begin("flow_table", "in=wire/2 -> a; in=wire/0 port-dst=9 -> b; in=wire -> drop");
+	for (uint8_t member = 1; member <= 3; member++) {
+		make_ip(false, 0, 17, 1, member == 3 ? 9 : 1);
+		memcpy(frame->f.head + 6, (const uint8_t[]){ 2, 0xee, 0, 0, 0, 1 }, 6);
+		frame->f.member = member;
+		test_send(&nics[WIRE], frame);
+		CU_ASSERT_EQUAL(nics[A].num_got, member >= 2);
+		CU_ASSERT_EQUAL(nics[B].num_got, member == 3);
+	}
+	end();
+}
+
+static void names_of_adapters_are_no_members(void)
+{
+	begin("flow_table", "in=vm/nic -> wire; in=a -> vm/nic");
+	test_nic_unplug(&nics[B]);
+	plug(B, "vm/nic", VSWITCH_NIC_SYNTHETIC, 0);
+	send_ip(false, 0, 17, 1, 1);
+	CU_ASSERT_EQUAL(nics[B].num_got, 1);
+	memcpy(frame->f.head + 6, nics[B].nic.mac, 6);
+	test_send(&nics[B], frame);
+	CU_ASSERT_EQUAL(nics[WIRE].num_got, 1);
+	end();
+}
+
 /* ---- pcapng ---- */
 
 static size_t read_file(const char *path, uint8_t *to, size_t room)
@@ -354,6 +381,8 @@ static const struct hv_test tests[] = {
 	{ "the first row that matches counts", the_first_row_that_matches_counts },
 	{ "rows follow their ports", rows_follow_their_ports },
 	{ "members are rows' business too", members_are_rows_business_too },
+	{ "rows know the member that a frame came by", rows_know_the_member_that_a_frame_came_by },
+	{ "names of adapters are no members", names_of_adapters_are_no_members },
 	{ "a capture is a file with the frames", a_capture_is_a_file_with_the_frames },
 	{ "the loader is careful", the_loader_is_careful },
 };

@@ -4,11 +4,12 @@
  *
  *	config: ROWS, or file=PATH with ROWS in it; a row ends with a line or ';', '#' begins a comment
  *	row: [FIELD=VALUE …] -> ACTION …
- *	field: in=PORT src=MAC dst=MAC type=NUMBER vlan=NUMBER proto=NUMBER ip-src=ADDRESS[/BITS] ip-dst=ADDRESS[/BITS]
+ *	field: in=PLACE src=MAC dst=MAC type=NUMBER vlan=NUMBER proto=NUMBER ip-src=ADDRESS[/BITS] ip-dst=ADDRESS[/BITS]
  *	       port-src=NUMBER port-dst=NUMBER
- *	action: native | drop | PORT | PORT/MEMBER | keep-tag | keep-priority (of the destinations after it)
+ *	action: native | drop | PLACE | keep-tag | keep-priority (of the destinations after it)
  *
- * PORT is the name of a port of the switch; who is not there gets nothing. What no row matches is forwarded natively. ADDRESS is
+ * PLACE is the name of a port of the switch, or PORT/MEMBER, a member of the team that is behind it, 1 … 32 (0: in: any; to: as the team
+ * chooses). What follows the last slash is a member if it is a number. Who is not there gets nothing. What no row matches is forwarded natively. ADDRESS is
  * IPv4 or IPv6.
  */
 #include <arpa/inet.h>
@@ -62,6 +63,7 @@ enum verdict { VERDICT_NATIVE, VERDICT_DROP, VERDICT_TO };
 struct row {
 	unsigned fields;		/* enum field: those that must match */
 	struct name in;
+	uint8_t in_member;		/* 0: any */
 	struct key key;
 	struct prefix ip_src, ip_dst;
 	enum verdict verdict;
@@ -135,11 +137,11 @@ static bool inside(const struct prefix *p, const uint8_t *address, uint8_t bytes
 	return !rest || !((p->address[whole] ^ address[whole]) >> (8 - rest));
 }
 
-static bool matches(const struct row *r, uint32_t in, const struct key *k)
+static bool matches(const struct row *r, uint32_t in, uint8_t member, const struct key *k)
 {
 	const unsigned f = r->fields;
 
-	return (!(f & FIELD_IN) || (in && r->in.port == in)) &&
+	return (!(f & FIELD_IN) || (in && r->in.port == in && (!r->in_member || r->in_member == member))) &&
 	       (!(f & FIELD_SRC) || !memcmp(r->key.src, k->src, 6)) &&
 	       (!(f & FIELD_DST) || !memcmp(r->key.dst, k->dst, 6)) &&
 	       (!(f & FIELD_TYPE) || r->key.type == k->type) &&
@@ -181,7 +183,7 @@ static void ingress(void *instance, const struct vswitch_ext_batch *b, struct vs
 		if (!(b->present & 1u << i))
 			continue;
 		take_key(&k, b->frames[i]);
-		for (r = t->rows; r < t->rows + t->num_rows && !matches(r, b->port, &k); r++)
+		for (r = t->rows; r < t->rows + t->num_rows && !matches(r, b->port, b->frames[i]->member, &k); r++)
 			;
 		if (r == t->rows + t->num_rows || r->verdict == VERDICT_NATIVE)
 			continue;
@@ -296,7 +298,22 @@ static bool take_name(const char *text, struct name *n)
 	return true;
 }
 
-static bool take_field(struct row *r, const char *name, const char *value)
+/* The ports of adapters have a slash in their names, too. */
+static bool take_place(char *text, struct name *port, uint8_t *member)
+{
+	char *slash = strrchr(text, '/');
+	unsigned long n = 0;
+
+	if (slash && slash[1] && !slash[1 + strspn(slash + 1, "0123456789")]) {
+		if (!take_number(slash + 1, VSWITCH_MEMBERS, &n))
+			return false;
+		*slash = '\0';
+	}
+	*member = (uint8_t)n;
+	return take_name(text, port);
+}
+
+static bool take_field(struct row *r, const char *name, char *value)
 {
 	static const struct { const char *name; enum field field; unsigned long max; } numbers[] = {
 		{ "type", FIELD_TYPE, 0xffff }, { "vlan", FIELD_VLAN, 4094 }, { "proto", FIELD_PROTO, 255 },
@@ -305,7 +322,7 @@ static bool take_field(struct row *r, const char *name, const char *value)
 	unsigned long n;
 
 	if (!strcmp(name, "in"))
-		return r->fields |= FIELD_IN, take_name(value, &r->in);
+		return r->fields |= FIELD_IN, take_place(value, &r->in, &r->in_member);
 	if (!strcmp(name, "src"))
 		return r->fields |= FIELD_SRC, take_mac(value, r->key.src);
 	if (!strcmp(name, "dst"))
@@ -332,9 +349,6 @@ static bool take_field(struct row *r, const char *name, const char *value)
 
 static bool take_action(struct row *r, char *word, uint8_t *preserve)
 {
-	char *slash = strchr(word, '/');
-	unsigned long member = 0;
-
 	if (!strcmp(word, "native"))
 		return r->verdict = VERDICT_NATIVE, true;
 	if (!strcmp(word, "drop"))
@@ -343,14 +357,9 @@ static bool take_action(struct row *r, char *word, uint8_t *preserve)
 		return *preserve |= VSWITCH_PRESERVE_VLAN, true;
 	if (!strcmp(word, "keep-priority"))
 		return *preserve |= VSWITCH_PRESERVE_PRIORITY, true;
-	if (slash && !take_number(slash + 1, VSWITCH_MEMBERS, &member))
-		return false;
-	if (slash)
-		*slash = '\0';
-	if (r->num_to == MAX_TO || !take_name(word, &r->to[r->num_to].to))
+	if (r->num_to == MAX_TO || !take_place(word, &r->to[r->num_to].to, &r->to[r->num_to].member))
 		return false;
 	r->verdict = VERDICT_TO;
-	r->to[r->num_to].member = (uint8_t)member;
 	r->to[r->num_to++].preserve = *preserve;
 	return true;
 }
