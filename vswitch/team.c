@@ -565,6 +565,14 @@ int vswitch_team_set_standby(struct vswitch_uplink *team, unsigned index, bool s
 	return 0;
 }
 
+/* Numbers of ports are not used again, so those of ports that are gone are only in the way. */
+static void forget_gone_ports(struct team *t)
+{
+	for (unsigned i = 0; i < t->num_mappings; i++)
+		if (!port_find(t->sw, t->mappings[i].port_id))
+			t->mappings[i--] = t->mappings[--t->num_mappings];
+}
+
 int vswitch_team_map(struct vswitch_uplink *team, uint32_t port_id, unsigned index)
 {
 	struct team *t = team_of(team);
@@ -572,10 +580,13 @@ int vswitch_team_map(struct vswitch_uplink *team, uint32_t port_id, unsigned ind
 
 	if (index && !team_member(t, index))
 		return -ENOENT;
+	forget_gone_ports(t);
 	for (i = 0; i < t->num_mappings && t->mappings[i].port_id != port_id; i++)
 		;
 	if (index && i == TEAM_MAPPINGS)
 		return -ENOSPC;
+	if (i < t->num_mappings ? t->mappings[i].member == index : !index)
+		return 0;
 	if (index) {
 		t->mappings[i] = (struct mapping){ port_id, (uint8_t)index };
 		if (i == t->num_mappings)

@@ -225,6 +225,40 @@ static void static_team_spreads_flows(void)
 	end();
 }
 
+/* Not to where it came from, nor by another member: the switch out there would learn its neighbours at our end. */
+static void what_came_in_does_not_go_out_again(void)
+{
+	static const uint8_t group[6] = { 1, 0, 0x5e, 0, 0, 9 }, unknown[6] = { 2, 0xdd, 0, 0, 0, 9 };
+	const uint8_t *const to[] = { broadcast, group, unknown, outside };
+
+	for (enum vswitch_team_mode mode = VSWITCH_TEAM_INDEPENDENT; mode <= VSWITCH_TEAM_STATIC; mode++) {
+		begin(mode, VSWITCH_TEAM_TRANSPORT, 2);
+		vswitch_port_allow_mac_spoofing(guests[1].port, true);	/* it gets what is unknown */
+		for (unsigned i = 0; i < 8; i++) {
+			test_frame_plain(frame, to[i / 2], outside, 60);
+			say_at(i % 2 + 1, frame, 60);
+			CU_ASSERT_EQUAL(count_at(1) + count_at(2), 0);
+		}
+		CU_ASSERT(guests[1].num_got >= 4);
+		end();
+	}
+}
+
+static void mappings_of_ports_that_are_gone_take_no_room(void)
+{
+	struct vswitch_port *p;
+	unsigned refused = 0;
+
+	begin(VSWITCH_TEAM_STATIC, VSWITCH_TEAM_TRANSPORT, 1);
+	for (unsigned i = 0; i < 1100; i++) {
+		CU_ASSERT_EQUAL_FATAL(vswitch_port_create(sw, "p", &p), 0);
+		refused += vswitch_team_map(team, vswitch_port_id(p), 1) != 0;
+		vswitch_port_destroy(p);
+	}
+	CU_ASSERT_EQUAL(refused, 0);
+	end();
+}
+
 static void independent_hashes_leave_under_the_members_address(void)
 {
 	unsigned at[2] = { 0 };
@@ -720,6 +754,8 @@ static void without_lacp_nothing_passes(void)
 
 static const struct hv_test tests[] = {
 	{ "a static team spreads flows", static_team_spreads_flows },
+	{ "what came in does not go out again", what_came_in_does_not_go_out_again },
+	{ "mappings of ports that are gone take no room", mappings_of_ports_that_are_gone_take_no_room },
 	{ "hashes of an independent team leave under the member's address", independent_hashes_leave_under_the_members_address },
 	{ "by port, each NIC keeps to one member", port_keeps_each_nic_on_one_member },
 	{ "group frames come in once", group_frames_come_in_once },

@@ -143,7 +143,7 @@ int vswitch_team_remove(struct vswitch_uplink *team, unsigned index) __attribute
 int vswitch_team_set_standby(struct vswitch_uplink *team, unsigned index, bool standby) __attribute__((warn_unused_result));
 /*
  * Frames from the switch's port of this id leave by this member while it is usable (team mapping); index 0: no longer so.
- * -ENOENT: no such member. -ENOSPC: 1024 mappings.
+ * -ENOENT: no such member. -ENOSPC: 1024 mappings of ports that are there.
  */
 int vswitch_team_map(struct vswitch_uplink *team, uint32_t port_id, unsigned index) __attribute__((warn_unused_result));
 
