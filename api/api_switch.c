@@ -54,6 +54,12 @@ const struct field api_remote[] = {
 	FIELD_END
 };
 
+static const struct field mapping_config[] = {
+	F_STRING("port", NEED, 1, 255, "the port: SWITCH/PORT, or an adapter: VM/NAME"),
+	INTERFACE("interface", NEED, "the member"),
+	FIELD_END
+};
+
 static const struct field member_config[] = {
 	INTERFACE("interface", NEED, "the interface"),
 	F_ENUM("mode", MAY, member_modes, "standby: carries traffic only while an active member is down; at most one"),
@@ -81,6 +87,7 @@ const struct field api_uplink_config[] = {
 	F_STRING("path", MAY, 1, 107, "of kind stream: the Unix socket to connect to, or to listen on"),
 	F_BOOL("listen", MAY, "of kind stream: make the socket, and wait for a peer"),
 	F_OBJECT("team", MAY, api_team_config, "how several members act as one"),
+	F_OBJECTS("mappings", MAY, 1024, mapping_config, "ports whose frames leave by a certain member while it is usable"),
 	F_OBJECT("policy", MAY, api_policy, "policies of its port; without it all VLANs pass"),
 	F_OBJECTS("acl", MAY, 65536, api_acl_entry, "ACL of its port"),
 	F_OBJECTS("fdb", MAY, 1024, api_fdb_entry, "addresses that stay behind its port"),
@@ -187,6 +194,13 @@ static const struct field team_member_set_params[] = {
 	FIELD_END
 };
 
+static const struct field team_map_params[] = {
+	SWITCH_REFERENCE,
+	F_REFERENCE("port", NEED, "the port: SWITCH/PORT, or an adapter: VM/NAME"),
+	INTERFACE("interface", MAY, "the member by which its frames leave while that is usable; without it, as the algorithm says"),
+	FIELD_END
+};
+
 /* Results. */
 
 const struct field api_bandwidth_status[] = {
@@ -248,6 +262,7 @@ static const struct field uplink_result[] = {
 	F_INT("port", MAY, 0, UINT32_MAX, "number of its port while it is up"),
 	F_OBJECTS("members", MAY, 32, member_result, "of kind packet"),
 	F_OBJECT("team", MAY, api_team_config, "as configured"),
+	F_OBJECTS("mappings", MAY, 1024, mapping_config, "ports whose frames leave by a certain member"),
 	INTERFACE("interface", MAY, "of kind tap"),
 	F_STRING("path", MAY, 1, 107, "of kind stream"),
 	F_BOOL("listen", MAY, "of kind stream: it waits for its peer, rather than connect to it"),
@@ -312,5 +327,6 @@ const struct rpc_method api_switch_methods[] = {
 	{ "team.member.add", "add a member to an uplink", RPC_CHANGES, team_member_set_params, uplink_result },
 	{ "team.member.del", "take a member out", RPC_CHANGES, team_member_params, uplink_result },
 	{ "team.member.set", "make a member active or standby", RPC_CHANGES, team_member_set_params, uplink_result },
+	{ "team.map", "have a port's frames leave by a certain member", RPC_CHANGES, team_map_params, uplink_result },
 };
 const size_t api_num_switch_methods = sizeof(api_switch_methods) / sizeof(api_switch_methods[0]);

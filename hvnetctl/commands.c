@@ -82,6 +82,7 @@ const struct command commands[] = {
 	CALL("team", "add", "team.member.add", "switch", "interface"),
 	CALL("team", "del", "team.member.del", "switch", "interface"),
 	CALL("team", "member", "team.member.set", "switch", "interface", "mode"),
+	CALL("team", "map", "team.map", "switch", "port", "interface"),
 
 	LIST("port", "show", "port.list", "switch", "ports",
 	     "switch id name nic nic_state link mac in_frames in_bytes out_frames out_bytes"),

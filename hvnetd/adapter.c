@@ -299,8 +299,10 @@ static int take_port(struct adapter *a, struct rpc_error *err)
 	ret = apply_policies(a, err);
 	if (ret)
 		return ret;
-	if (!a->fixed)
+	if (!a->fixed) {
 		event_port(a->o.d, a->sw->o.key, a->port, "created");
+		uplink_map_port(&a->o);
+	}
 	ret = set_port(a, a->port);
 	if (ret) {
 		rpc_fail(err, ret == -EADDRINUSE ? RPC_IN_USE : RPC_FAILED, "switch", "adapter %s cannot be on switch \"%s\": %s",

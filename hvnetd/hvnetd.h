@@ -205,6 +205,8 @@ const char *uplink_kind_name(enum uplink_kind kind);
 enum uplink_kind uplink_kind_of(const struct object *o);
 /* Whether it is the switch's external adapter. */
 bool uplink_is_external(const struct object *o);
+/* The object's port has come to be: if it is mapped to a member of its switch's team, it is so from now on. */
+void uplink_map_port(const struct object *o);
 /* Where hvnet-nat is: as told, or beside this program. Empty if it cannot be run. */
 void nat_find_program(const struct options *o, char *path, size_t bytes);
 

@@ -29,6 +29,7 @@ static const struct {
 	HANDLER(team_member_add),
 	HANDLER(team_member_del),
 	HANDLER(team_member_set),
+	HANDLER(team_map),
 	HANDLER(vm_add),
 	HANDLER(vm_del),
 	HANDLER(vm_list),

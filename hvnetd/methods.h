@@ -49,6 +49,7 @@ json_t *method_team_set(struct rpc_call *call);
 json_t *method_team_member_add(struct rpc_call *call);
 json_t *method_team_member_del(struct rpc_call *call);
 json_t *method_team_member_set(struct rpc_call *call);
+json_t *method_team_map(struct rpc_call *call);
 
 json_t *method_vm_add(struct rpc_call *call);
 json_t *method_vm_del(struct rpc_call *call);

@@ -286,20 +286,44 @@ static json_t *not_a_member(struct rpc_call *call, json_t *members)
 	return NULL;
 }
 
+/* A copy of a list without the rows that have this value. */
+static json_t *rows_without(const json_t *rows, const char *name, const char *value)
+{
+	json_t *left = json_array(), *v;
+	size_t i;
+
+	json_array_foreach(rows, i, v)
+		if (strcmp(json_string_value(json_object_get(v, name)), value) != 0)
+			json_array_append(left, v);
+	return left;
+}
+
+/* Takes mappings. */
+static void put_mappings(json_t *config, json_t *mappings)
+{
+	if (json_array_size(mappings)) {
+		json_object_set_new(config, "mappings", mappings);
+		return;
+	}
+	json_decref(mappings);
+	json_object_del(config, "mappings");
+}
+
 json_t *method_team_member_del(struct rpc_call *call)
 {
+	const char *interface = rpc_string(call, "interface");
 	struct object *o = find_team(call);
-	json_t *members;
-	size_t i;
+	json_t *config, *members;
 
 	if (!o)
 		return NULL;
-	members = copy_members(o);
-	i = place_of(members, rpc_string(call, "interface"));
-	if (i == json_array_size(members))
+	members = rows_without(json_object_get(o->config, "members"), "interface", interface);
+	if (json_array_size(members) == json_array_size(json_object_get(o->config, "members")))
 		return not_a_member(call, members);
-	json_array_remove(members, i);
-	return put_members(call, o, members);
+	config = object_copy(o);
+	json_object_set_new(config, "members", members);
+	put_mappings(config, rows_without(json_object_get(config, "mappings"), "interface", interface));
+	return put_team(call, o, config);
 }
 
 json_t *method_team_member_set(struct rpc_call *call)
@@ -317,6 +341,27 @@ json_t *method_team_member_set(struct rpc_call *call)
 		return not_a_member(call, members);
 	json_array_set_new(members, i, json_pack("{s:s, s:s*}", "interface", interface, "mode", mode));
 	return put_members(call, o, members);
+}
+
+json_t *method_team_map(struct rpc_call *call)
+{
+	const char *interface = rpc_string(call, "interface");
+	struct object *o = find_team(call), *port = o ? port_param(call) : NULL;
+	json_t *config, *mappings;
+
+	if (!port)
+		return NULL;
+	port = policy_holder(port);
+	if (port == o || (object_string(port, "switch") && strcmp(object_string(port, "switch"), object_string(o, "switch")) != 0)) {
+		rpc_fail(&call->err, RPC_INVALID_PARAMS, "port", "%s is no port that sends by this uplink", port->key);
+		return NULL;
+	}
+	config = object_copy(o);
+	mappings = rows_without(json_object_get(config, "mappings"), "port", port->key);
+	if (interface)
+		json_array_append_new(mappings, json_pack("{s:s, s:s}", "port", port->key, "interface", interface));
+	put_mappings(config, mappings);
+	return put_team(call, o, config);
 }
 
 /* ---- interfaces of the host ---- */

@@ -169,8 +169,10 @@ static int finish_making(struct fixed_port *p, struct rpc_error *err)
 		vswitch_port_destroy(p->port);
 		p->port = NULL;
 	}
-	if (!ret)
+	if (!ret) {
 		event_port(p->o.d, object_string(&p->o, "switch"), p->port, "created");
+		uplink_map_port(&p->o);
+	}
 	return ret;
 }
 

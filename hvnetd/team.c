@@ -101,6 +101,79 @@ static int add_member(struct uplink *u, const json_t *member)
 	return ret;
 }
 
+/* ---- mappings ---- */
+
+static const char *mapped_to(const json_t *config, const char *port)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(config, "mappings"), i, v)
+		if (!strcmp(json_string_value(json_object_get(v, "port")), port))
+			return interface_of(v);
+	return NULL;
+}
+
+int uplink_check_mappings(const struct object *o, struct rpc_error *err)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(o->config, "mappings"), i, v) {
+		const char *port = json_string_value(json_object_get(v, "port"));
+
+		if (!find_member(o->config, interface_of(v)))
+			return rpc_fail(err, RPC_INVALID_PARAMS, "interface", "%s is no member", interface_of(v));
+		if (mapped_to(o->config, port) != interface_of(v))
+			return rpc_fail(err, RPC_INVALID_PARAMS, "port", "%s is mapped twice", port);
+	}
+	return 0;
+}
+
+/* interface NULL: to none. What is not there is mapped when it comes. */
+static void map(struct uplink *u, const char *key, const char *interface)
+{
+	const struct object *o = object_find_port(u->o.d, key, &(struct rpc_error){ 0 });
+	struct vswitch_port *port = o ? port_of(o) : NULL;
+	struct vswitch_member_status st = { .index = 0 };
+	int ret;
+
+	if (!port || vswitch_port_switch(port) != vswitch_port_switch(vswitch_uplink_port(u->uplink)))
+		return;
+	if (interface && !live_member(u, interface, &st))
+		return;
+	ret = vswitch_team_map(u->uplink, vswitch_port_id(port), st.index);
+	if (ret)
+		hv_log(HV_LOG_ERROR, "%s: %s cannot be mapped: %s", u->o.key, key, strerror(-ret));
+}
+
+static void map_all(struct uplink *u, const json_t *config, const json_t *before)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(before, "mappings"), i, v)
+		if (!mapped_to(config, json_string_value(json_object_get(v, "port"))))
+			map(u, json_string_value(json_object_get(v, "port")), NULL);
+	json_array_foreach(json_object_get(config, "mappings"), i, v)
+		map(u, json_string_value(json_object_get(v, "port")), interface_of(v));
+}
+
+void uplink_map_port(const struct object *o)
+{
+	struct object *t;
+
+	OBJECT_FOREACH(t, o->d, OBJECT_UPLINK) {
+		struct uplink *u = hv_container_of(t, struct uplink, o);
+		const char *interface = uplink_is_team(u) && u->uplink ? mapped_to(t->config, o->key) : NULL;
+
+		if (interface)
+			map(u, o->key, interface);
+	}
+}
+
+/* ---- members and settings ---- */
+
 bool uplink_add_members(struct uplink *u)
 {
 	struct vswitch_member_status st;
@@ -118,6 +191,7 @@ bool uplink_add_members(struct uplink *u)
 		}
 		all = !add_member(u, v) && all;
 	}
+	map_all(u, u->o.config, NULL);
 	return all;
 }
 
@@ -144,6 +218,7 @@ int uplink_open_team(struct uplink *u)
 		if (ret)
 			return ret;
 	}
+	map_all(u, u->o.config, NULL);
 	return 0;
 }
 
@@ -203,10 +278,13 @@ int uplink_change_team(struct uplink *u, const json_t *config, const json_t *bef
 
 	if (!u->uplink)
 		return 0;	/* tried again as it is to be */
-	if (!change(u, config, err))
+	if (!change(u, config, err)) {
+		map_all(u, config, before);
 		return 0;
+	}
 	if (change(u, before, &other))
 		hv_log(HV_LOG_ERROR, "%s: cannot be put back: %s", u->o.key, other.message);
+	map_all(u, before, NULL);
 	return -1;
 }
 

@@ -118,7 +118,7 @@ static int check_members(const struct object *o, struct rpc_error *err)
 		rpc_fail(err, RPC_INCOMPATIBLE, "mode", "only a team of mode independent has a standby member");
 		return rpc_detail(err, "other", "team.mode %s", mode);
 	}
-	return 0;
+	return uplink_check_mappings(o, err);
 }
 
 /* Which members belong to the kind. */
@@ -137,7 +137,8 @@ static int check_form(const struct object *o, struct rpc_error *err)
 		return rpc_fail(err, RPC_INVALID_PARAMS, "listen", "\"listen\" is for uplinks of kind stream");
 	if (path && path[0] != '/')
 		return rpc_fail(err, RPC_INVALID_PARAMS, "path", "\"path\" must begin with /");
-	if (kind != UPLINK_PACKET && (json_object_get(o->config, "members") || json_object_get(o->config, "team")))
+	if (kind != UPLINK_PACKET && (json_object_get(o->config, "members") || json_object_get(o->config, "team") ||
+				      json_object_get(o->config, "mappings")))
 		return rpc_fail(err, RPC_INVALID_PARAMS, "interfaces", "\"interfaces\" and \"team\" are for uplinks of kind packet");
 	if (interface)
 		return check_interface(o, interface, "interface", err);

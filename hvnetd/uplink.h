@@ -34,6 +34,8 @@ int uplink_open_team(struct uplink *u);
 int uplink_change_team(struct uplink *u, const json_t *config, const json_t *before, struct rpc_error *err);
 /* Members that are configured and not there are tried. False: some are still missing. */
 bool uplink_add_members(struct uplink *u);
+/* Of an uplink that is to be: each mapping is onto a member, and one of its port. */
+int uplink_check_mappings(const struct object *o, struct rpc_error *err);
 /* States of the members, for answers. */
 json_t *uplink_show_members(const struct uplink *u);
 

@@ -265,6 +265,7 @@ static int set_up(struct uplink *u, struct rpc_error *err)
 		return explain(u, ret, shares);
 	u->up_since_ns = hv_now_ns();
 	event_port(u->o.d, object_string(&u->o, "switch"), vswitch_uplink_port(u->uplink), "created");
+	uplink_map_port(&u->o);
 	report(u, "up");
 	return ret;
 }

@@ -135,7 +135,9 @@ static void put_state(json_t *s, const struct uplink *u)
 
 json_t *show_uplink(const struct object *o)
 {
-	static const char *const members[] = { "switch", "name", "kind", "team", "interface", "path", "listen", NULL };
+	static const char *const members[] = {
+		"switch", "name", "kind", "team", "mappings", "interface", "path", "listen", NULL
+	};
 	const struct uplink *u = hv_container_of(o, struct uplink, o);
 	json_t *s = json_object();
 

@@ -93,14 +93,14 @@ struct test_raw_frame {
 /* The next frame of a type that the kernel does not send by itself; false: there is none. */
 static inline bool test_raw_receive(int fd, struct test_raw_frame *f)
 {
-	uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata))] __attribute__((aligned(8)));
+	uint8_t beside[CMSG_SPACE(sizeof(struct tpacket_auxdata))] __attribute__((aligned(8)));
 	struct tpacket_auxdata aux;
 	struct cmsghdr *c;
 
 	for (;;) {
 		struct iovec iov[2] = { { &f->vnet, sizeof(f->vnet) }, { f->bytes, sizeof(f->bytes) } };
-		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = control,
-				      .msg_controllen = sizeof(control) };
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = beside,
+				      .msg_controllen = sizeof(beside) };
 
 		f->n = recvmsg(fd, &msg, 0);
 		if (f->n < 0)
