@@ -5,8 +5,9 @@
  * `hvnetd --print-schema` and `--print-api` print it (JSON Schema, and the reference of hvnetd(8)); tests check results by it.
  *
  * Rows are in api_*.c, handlers in methods_*.c. A handler runs on the worker's loop, between batches of frames, so it does
- * a bounded amount of work: lists come in pages (limit, offset), the steps of a large change are spread over rounds of
- * the loop (change.h), files are written by a thread (store.h), and what waits for somebody else is a job (job.h).
+ * a bounded amount of work: lists come in pages (limit, offset), which are put together row by row (read.h), the steps of a
+ * large change are spread over rounds of the loop (object.h), files are written by a thread (store.h), and what waits for
+ * somebody else is a job (job.h).
  *
  * The table is constant; any thread.
  */

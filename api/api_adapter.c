@@ -121,13 +121,13 @@ static const struct field nothing[] = { FIELD_END };
 const struct rpc_method api_adapter_methods[] = {
 	{ "vm.add", "make a virtual machine's socket", RPC_CHANGES, vm_add_params, vm_result },
 	{ "vm.del", "delete it and its adapters", RPC_CHANGES, vm_params, nothing },
-	{ "vm.list", "the virtual machines", 0, maybe_vm_params, vms_result },
+	{ "vm.list", "the virtual machines", RPC_PAGED, maybe_vm_params, vms_result },
 	{ "adapter.add", "give a virtual machine an adapter", RPC_CHANGES, adapter_add_params, adapter_result },
 	{ "adapter.del", "take it away, while the guest runs", RPC_CHANGES, adapter_params, nothing },
 	{ "adapter.set", "change an adapter", RPC_CHANGES, adapter_set_params, adapter_result },
 	{ "adapter.connect", "put it on a switch or port", RPC_CHANGES, adapter_connect_params, adapter_result },
 	{ "adapter.disconnect", "take it off its switch", RPC_CHANGES, adapter_params, adapter_result },
-	{ "adapter.list", "the adapters", 0, adapter_list_params, adapters_result },
+	{ "adapter.list", "the adapters", RPC_PAGED, adapter_list_params, adapters_result },
 	{ "adapter.get", "one adapter", 0, adapter_params, adapter_result },
 };
 const size_t api_num_adapter_methods = sizeof(api_adapter_methods) / sizeof(api_adapter_methods[0]);

@@ -172,7 +172,8 @@ static const struct field fdb_list_params[] = {
 	F_REFERENCE("port", MAY, "only those behind this port"),
 	F_INT("vlan", MAY, 0, 4094, "only those of this VLAN"),
 	F_MAC("mac", MAY, "only this address"),
-	PAGE_PARAMS,
+	F_INT("limit", MAY, 1, API_PAGE_MAX, "rows of the answer at most; 100 unless given"),
+	F_STRING("cursor", MAY, 3, 32, "where the page begins: next_cursor of the answer before"),
 	FIELD_END
 };
 static const struct field fdb_entry_params[] = {
@@ -244,7 +245,12 @@ static const struct field fdb_row[] = {
 	F_COUNT("age_s", NEED, "seconds since it was seen"),
 	FIELD_END
 };
-static const struct field fdb_result[] = { PAGE_RESULT("entries", fdb_row, "the entries"), FIELD_END };
+static const struct field fdb_result[] = {
+	F_OBJECTS("entries", NEED, API_PAGE_MAX, fdb_row, "the entries, in no order"),
+	F_COUNT("learned", NEED, "addresses that the switch has learned, whatever was asked for"),
+	F_STRING("next_cursor", MAY, 3, 32, "where the next page begins; absent on the last one"),
+	FIELD_END
+};
 static const struct field id_result[] = {
 	F_INT("id", NEED, 1, UINT32_MAX, "number of the new entry"),
 	FIELD_END
@@ -255,7 +261,7 @@ const struct rpc_method api_port_methods[] = {
 	{ "port.create", "make a port that stays without a NIC", RPC_CHANGES, port_create_params, port_result },
 	{ "port.delete", "delete it", RPC_CHANGES, port_delete_params, nothing },
 	{ "port.set", "change its friendly name", RPC_CHANGES, port_set_params, port_result },
-	{ "port.list", "the ports that exist", 0, port_list_params, ports_result },
+	{ "port.list", "the ports that exist", RPC_PAGED, port_list_params, ports_result },
 	{ "port.get", "one port", 0, port_params, port_result },
 	{ "port.validate", "check policies on a port made for that alone", 0, port_validate_params, nothing },
 	{ "port.connect", "put an adapter on a port", RPC_CHANGES, port_connect_params, port_result },
@@ -266,8 +272,8 @@ const struct rpc_method api_port_methods[] = {
 	{ "vlan.set", "the VLAN policy of a port", RPC_CHANGES, vlan_set_params, policy_result },
 	{ "acl.add", "add an entry to a port's ACL", RPC_CHANGES, acl_add_params, id_result },
 	{ "acl.del", "delete it", RPC_CHANGES, acl_del_params, nothing },
-	{ "acl.list", "the entries of a port's ACL", 0, acl_list_params, acls_result },
-	{ "acl.meter", "what metering entries have counted", 0, acl_list_params, meter_result },
+	{ "acl.list", "the entries of a port's ACL", RPC_PAGED, acl_list_params, acls_result },
+	{ "acl.meter", "what metering entries have counted", RPC_PAGED, acl_list_params, meter_result },
 	{ "fdb.list", "where a switch sends which address", 0, fdb_list_params, fdb_result },
 	{ "fdb.add", "an address that stays", RPC_CHANGES, fdb_entry_params, nothing },
 	{ "fdb.del", "forget an address", RPC_CHANGES, fdb_entry_params, nothing },

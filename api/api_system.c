@@ -164,7 +164,7 @@ static const struct field audit_row[] = {
 	FIELD_END
 };
 static const struct field audit_result[] = {
-	F_BOOL("balanced", NEED, "whether all rows are"),
+	F_BOOL("balanced", NEED, "whether all rows of this page are"),
 	PAGE_RESULT("rows", audit_row, "ports and switches"),
 	FIELD_END
 };
@@ -247,16 +247,16 @@ const struct rpc_method api_system_methods[] = {
 	{ "capture.start", "capture frames into a ring of pcapng blocks, shared with this connection", RPC_ACTS, capture_start_params,
 	  capture_result },
 	{ "capture.stop", "end a capture", RPC_ACTS, capture_params, capture_result },
-	{ "capture.list", "captures that run", 0, page_params, captures_result },
-	{ "stats.get", "every counter", 0, stats_params, stats_result },
-	{ "audit", "whether in = out + dropped + in flight, port by port", 0, audit_params, audit_result },
+	{ "capture.list", "captures that run", RPC_PAGED, page_params, captures_result },
+	{ "stats.get", "every counter", RPC_PAGED, stats_params, stats_result },
+	{ "audit", "whether in = out + dropped + in flight, port by port", RPC_PAGED, audit_params, audit_result },
 	{ "job.get", "one job", 0, job_params, job_result },
-	{ "job.list", "the jobs", 0, page_params, jobs_result },
+	{ "job.list", "the jobs", RPC_PAGED, page_params, jobs_result },
 	{ "job.cancel", "end a job, and undo what it has done", RPC_ACTS, job_params, job_result },
 	{ "event.subscribe", "be told of what happens, on this connection", 0, subscribe_params, subscribe_result },
 	{ "event.unsubscribe", "no longer", 0, no_params, nothing },
 	{ "config.show", "the configuration", 0, config_show_params, config_result },
-	{ "config.diff", "what config.apply would do", 0, config_diff_params, diff_result },
+	{ "config.diff", "what config.apply would do", RPC_ALONE, config_diff_params, diff_result },
 	{ "config.apply", "make the configuration so", RPC_CHANGES, config_diff_params, diff_result },
 	{ "topology", "objects and associations of the Virtual Networking Profile", 0, topology_params, topology_result },
 	{ "transaction", "several changes, all or none", RPC_CHANGES | RPC_OUTER, transaction_params, transaction_result },

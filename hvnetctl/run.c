@@ -45,16 +45,30 @@ json_t *session_call(struct session *s, const char *method, json_t *params)
 	return result;
 }
 
+/* What is said of all rows of a page is true of all rows if it is so on every page. */
+static void join_members(json_t *all, const json_t *page)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach((json_t *)page, name, v)
+		if (json_is_false(v))
+			json_object_set(all, name, v);
+}
+
 /* Puts the rows of one page behind those of the pages before. False: that was the last one. */
 static bool join_pages(json_t *all, json_t *page, const char *list, json_t *params)
 {
-	json_t *next = json_object_get(page, "next_offset"), *rows = json_object_get(all, list);
+	json_t *offset = json_object_get(page, "next_offset"), *cursor = json_object_get(page, "next_cursor");
+	json_t *rows = json_object_get(all, list);
 
-	if (all != page)
+	if (all != page) {
 		json_array_extend(rows, json_object_get(page, list));
-	if (!json_is_integer(next) || json_array_size(rows) >= ROWS_MAX)
+		join_members(all, page);
+	}
+	if ((!offset && !cursor) || json_array_size(rows) >= ROWS_MAX)
 		return false;
-	json_object_set(params, "offset", next);
+	json_object_set(params, offset ? "offset" : "cursor", offset ? offset : cursor);
 	return true;
 }
 
@@ -63,7 +77,7 @@ json_t *session_call_all(struct session *s, const char *method, json_t *params, 
 	json_t *all = session_call(s, method, json_incref(params)), *page = all;
 
 	/* Who asks for a page gets that page. */
-	if (all && !json_object_get(params, "offset") && !json_object_get(params, "limit")) {
+	if (all && !json_object_get(params, "offset") && !json_object_get(params, "cursor") && !json_object_get(params, "limit")) {
 		json_object_set_new(params, "limit", json_integer(API_PAGE_MAX));
 		while (join_pages(all, page, list, params)) {
 			if (page != all)
@@ -79,6 +93,7 @@ json_t *session_call_all(struct session *s, const char *method, json_t *params, 
 			all = NULL;
 		}
 		json_object_del(all, "next_offset");
+		json_object_del(all, "next_cursor");
 	}
 	json_decref(params);
 	return all;

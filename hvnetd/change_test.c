@@ -140,6 +140,94 @@ static void large(void)
 	end();
 }
 
+/* Answers that are put together in pieces are what they would be in one. */
+static void pieces(void)
+{
+	enum { PORTS = 300, ADDRESSES = 500 };
+	json_t *calls = json_array(), *result, *params, *seen = json_object();
+	const json_t *v;
+	unsigned pages = 0, rows = 0;
+	size_t i;
+
+	begin();
+	for (int n = 0; n < PORTS; n++)
+		json_array_append_new(calls, json_pack("{s:s, s:{s:s, s:o}}", "method", "port.create", "params", "switch", "lab",
+						       "name", json_sprintf("p%d", n)));
+	for (int n = 0; n < ADDRESSES; n++)
+		json_array_append_new(calls, json_pack("{s:s, s:{s:s, s:o, s:i}}", "method", "fdb.add", "params", "port", "lab/p7", "mac",
+						       json_sprintf("02:00:00:00:%02x:%02x", n >> 8, n & 255), "vlan", n % 3));
+	json_decref(checked(c, "transaction", json_pack("{s:o}", "calls", calls)));
+
+	result = checked(c, "port.list", text_params("{\"offset\":20,\"limit\":250}"));
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(result, "ports")), 250);
+	json_array_foreach(json_object_get(result, "ports"), i, v) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%zu", 20 + i);
+		CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "name")), name);
+	}
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(result, "next_offset")), 270);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(result, "total")), PORTS);
+	json_decref(result);
+	CU_ASSERT_STRING_EQUAL(answer(c, "audit", "{\"limit\":1000}", "rows[300].balanced"), "true");
+	CU_ASSERT_STRING_EQUAL(answer(c, "audit", "{\"limit\":1000}", "total"), "301");
+
+	/* By cursor: every address once. */
+	params = text_params("{\"switch\":\"lab\",\"limit\":33}");
+	for (json_t *next = json_true(); next && pages < 100; pages++) {
+		result = checked(c, "fdb.list", json_copy(params));
+		json_array_foreach(json_object_get(result, "entries"), i, v)
+			json_object_set(seen, json_string_value(json_object_get(v, "mac")), json_object_get(v, "port"));
+		rows += (unsigned)json_array_size(json_object_get(result, "entries"));
+		next = json_object_get(result, "next_cursor");
+		json_object_set(params, "cursor", next);
+		json_decref(result);
+	}
+	CU_ASSERT_EQUAL(rows, ADDRESSES);
+	CU_ASSERT_EQUAL(json_object_size(seen), ADDRESSES);
+	CU_ASSERT_TRUE(pages >= (ADDRESSES + 32) / 33);
+	json_decref(params);
+	json_decref(seen);
+	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\",\"mac\":\"02:00:00:00:01:02\"}", "entries[0].vlan"), "0");
+	result = checked(c, "fdb.list", text_params("{\"switch\":\"lab\",\"vlan\":2,\"limit\":1000}"));
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(result, "entries")), ADDRESSES / 3);
+	json_decref(result);
+	GIVES(c, RPC_INVALID_PARAMS, "fdb.list", "{\"switch\":\"lab\",\"cursor\":\"next\"}");
+	end();
+}
+
+/* A configuration with long ACLs: applied in pieces, and of an entry that was changed under its id the new content holds. */
+static void long_acls(void)
+{
+	enum { ENTRIES = 1000 };
+	json_t *acl = json_array(), *result, *params, *document;
+
+	begin();
+	for (int n = 0; n < ENTRIES; n++)
+		json_array_append_new(acl, json_pack("{s:i, s:s, s:s, s:o}", "id", n + 1, "action", "deny", "direction", "in", "remote",
+						     json_sprintf("10.%d.%d.0/24", n >> 8, n & 255)));
+	document = json_pack("{s:[{s:s, s:s, s:o}]}", "ports", "switch", "lab", "name", "p", "acl", acl);
+	for (int round = 0; round < 2; round++) {
+		params = json_pack("{s:s, s:O}", "mode", "merge", "config", document);
+		json_decref(checked(c, "config.apply", json_incref(params)));
+		result = checked(c, "config.diff", params);
+		CU_ASSERT_EQUAL(json_array_size(json_object_get(result, "changes")), 0);
+		json_decref(result);
+		CU_ASSERT_STRING_EQUAL(answer(c, "acl.list", "{\"port\":\"lab/p\",\"offset\":5}", "entries[0].action"),
+				       round ? "allow" : "deny");
+		CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"lab/p\"}", "objects[0].counters.acl.entries"), "1000");
+		json_object_set_new(json_array_get(acl, 5), "action", json_string("allow"));
+	}
+	json_decref(document);
+	/* Two for the same addresses: refused as a whole. */
+	GIVES(c, RPC_INCOMPATIBLE, "acl.add",
+	      "{\"port\":\"lab/p\",\"action\":\"deny\",\"direction\":\"in\",\"remote\":\"10.0.5.0/24\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"lab/p\"}", "objects[0].counters.acl.entries"), "1000");
+	GIVES(c, 0, "acl.del", "{\"port\":\"lab/p\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"lab/p\"}", "objects[0].counters.acl.entries"), "0");
+	end();
+}
+
 /* Refusals, with the members of their data. */
 static void refusals(void)
 {
@@ -232,7 +320,7 @@ static void policies(void)
 	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\"}", "entries[0].kind"), "mgmt");
 	GIVES(c, RPC_NOT_FOUND, "fdb.del", "{\"port\":\"lab/p\",\"mac\":\"02:00:00:00:00:77\"}");
 	GIVES(c, 0, "fdb.del", "{\"port\":\"lab/p\",\"mac\":\"02:00:00:00:00:77\",\"vlan\":4}");
-	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\"}", "total"), "0");
+	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"lab\"}", "entries[0].mac"), "");
 	CU_ASSERT_STRING_EQUAL(answer(c, "port.validate", "{\"switch\":\"lab\",\"policy\":{\"isolated\":true}}", ""), "");
 	GIVES(c, RPC_INVALID_PARAMS, "port.validate",
 	      "{\"switch\":\"lab\",\"policy\":{\"vlan\":{\"mode\":\"isolated\",\"primary\":5}}}");
@@ -402,6 +490,8 @@ static const struct hv_test tests[] = {
 	{ "a transaction is made whole, or leaves nothing", all_or_nothing },
 	{ "a dry run checks and changes nothing", dry_run },
 	{ "a large transaction does not hold up others, and lists come in pages", large },
+	{ "an answer in pieces is what it would be in one", pieces },
+	{ "long ACLs are applied whole", long_acls },
 	{ "a refusal says by whom, in which state, with what else", refusals },
 	{ "policies are set, kept and cleared", policies },
 	{ "who has subscribed is told of what happened, once and in order", events },

@@ -212,10 +212,10 @@ static void client_gone(void *opaque, struct control_client *client)
 
 void hvnetd_run_call(void *opaque, struct rpc_call *call)
 {
-	if (call->method->flags & RPC_CHANGES)
+	if (call->method->flags & (RPC_CHANGES | RPC_ALONE))
 		change_start(opaque, call);
 	else
-		rpc_answer(call, methods_run(call));
+		read_start(opaque, call);
 }
 
 static void offload(void *opaque, struct helper_task *task)
@@ -309,6 +309,7 @@ static int init(struct hvnetd *d, const struct options *o, struct rpc_error *err
 	TAILQ_INIT(&d->captures);
 	d->options = o;
 	events_init(d);
+	reads_init(d);
 	host_id(d->host);
 	find_extensions(d);
 	return objects_init(d) ? rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory") : 0;
@@ -350,6 +351,7 @@ void hvnetd_stop(struct hvnetd *d)
 	control_destroy(d->control);
 	d->control = NULL;
 	events_finish(d);
+	reads_finish(d);
 	changes_finish(d);
 	helper_finish(&d->helper);
 	objects_finish(d);

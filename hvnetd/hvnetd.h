@@ -39,6 +39,7 @@
 #include "hvnetd/names.h"
 #include "hvnetd/object.h"
 #include "hvnetd/options.h"
+#include "hvnetd/read.h"
 #include "hvnetd/rpc.h"
 
 struct control;
@@ -149,6 +150,7 @@ struct hvnetd {
 	uint8_t host[16];		/* host_id() */
 	struct control *control;	/* owned */
 	struct helper helper;
+	struct reads reads;
 	struct store *store;		/* owned; NULL: nothing is stored */
 	struct child_set children;
 	struct objects objects;

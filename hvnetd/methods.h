@@ -8,6 +8,7 @@
 #include "hvnetd/object.h"
 
 struct rpc_call;
+struct vswitch_port;
 
 /* Calls the handler of call->method: its result, a new reference, or NULL with call->err filled. */
 json_t *methods_run(struct rpc_call *call);
@@ -22,6 +23,13 @@ void copy_params(json_t *to, const struct rpc_call *call, const char *const *nam
 struct object *switch_param(struct rpc_call *call);
 /* The object that "port" names. */
 struct object *port_param(struct rpc_call *call);
+/* The live port of what "port" names, and the object that it is of. NULL with call->err. */
+struct vswitch_port *live_port(struct rpc_call *call, struct object **owner);
+/* The object that has the policies of what "port" names. */
+struct object *holder_param(struct rpc_call *call);
+/* A list of a configuration (its ACL, its addresses): a copy to change, and the changed one (taken) in its place. */
+json_t *copy_list(const struct object *o, const char *member);
+json_t *put_list(struct rpc_call *call, struct object *o, const char *member, json_t *list);
 /* A page of the objects of a kind, of the switch that is named or of all. */
 json_t *list_objects(struct rpc_call *call, enum object_kind kind, json_t *(*show)(const struct object *o), const char *list);
 /* A host NIC's configuration; name and interface NULL: made up. shares: the interface whose settings it takes over, or NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Methods of the configuration as a whole, and of the daemon itself. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-id128.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include "hvnetd/methods.h"
 #include "hvnetd/store.h"
 #include "hvnetd/view.h"
+
+enum { ACL_PIECE = 64 };		/* our policy: entries that are compared in one piece */
 
 static int kind_of(const char *name)
 {
@@ -67,66 +70,148 @@ static json_t *normalized(struct hvnetd *d, enum object_kind kind, const json_t 
 	return copy;
 }
 
+/*
+ * Compares a document with what there is, object by object: those of the document, kind by kind, and then, if it is to replace
+ * all, those that it does not have. Every step is a bounded piece of work.
+ */
 struct difference {
-	json_t *rows;			/* for answers; NULL: not wanted */
-	struct rpc_call *put;		/* puts it into the call's change; NULL: only looks */
+	const json_t *document;		/* borrowed: the call's */
+	json_t *rows;			/* owned; for answers; NULL: not wanted */
+	json_t *seen;			/* owned; keys of this kind */
+	bool put, replace;		/* into the call's change; and delete what is not there */
+	int kind;
+	size_t at;			/* in the document's list */
+	const struct object *o;		/* of those that the document may not have; NULL: not begun */
+	bool listed;			/* the document's list is done */
+	json_t *to, *acl;		/* owned; the object that is looked at, and what its ACL will be; NULL: none */
+	size_t entry, other;		/* in the ACL, and in that which it was */
 };
 
-static int found(struct difference *diff, enum object_kind kind, const char *key, json_t *from, json_t *to)
+static void difference_free(void *state)
 {
+	struct difference *diff = state;
+
+	json_decref(diff->rows);
+	json_decref(diff->seen);
+	json_decref(diff->to);
+	json_decref(diff->acl);
+	free(diff);
+}
+
+static int found(struct rpc_call *call, struct difference *diff, const char *key, json_t *from, json_t *to)
+{
+	const enum object_kind kind = (enum object_kind)diff->kind;
+
 	if (diff->rows)
 		json_array_append_new(diff->rows, json_pack("{s:s, s:s, s:s, s:O*, s:O*}", "action",
 							    !from ? "add" : !to ? "delete" : "change", "kind",
 							    object_classes[kind].name, "name", key, "from", from, "to", to));
-	return diff->put && !change_put(diff->put, kind, key, json_incref(to)) ? -1 : 0;
+	return diff->put && !change_put(call, kind, key, json_incref(to)) ? -1 : 0;
 }
 
-/* One list of a document; seen collects the keys. */
-static int compare_list(struct hvnetd *d, struct difference *diff, enum object_kind kind, const json_t *list, json_t *seen,
-			struct rpc_error *err)
+static json_int_t id_of(const json_t *entry)
 {
+	return json_integer_value(json_object_get(entry, "id"));
+}
+
+/* Entries that are as they were are the same values from here on, so that nobody compares them again. False: there are more. */
+static bool share_acl(struct difference *diff, const json_t *list, const json_t *made)
+{
+	const size_t end = diff->entry + ACL_PIECE;
+
+	for (; diff->entry < json_array_size(list) && diff->entry < end; diff->entry++) {
+		json_t *e = json_array_get(list, diff->entry), *old;
+
+		while (diff->other < json_array_size(made) && id_of(json_array_get(made, diff->other)) < id_of(e))
+			diff->other++;
+		old = json_array_get(made, diff->other);
+		json_array_append(diff->acl, old && json_equal(old, e) ? old : e);
+	}
+	return diff->entry == json_array_size(list);
+}
+
+/* The object of the document whose turn it is. 0, -1, or OBJECT_AGAIN. */
+static int compare_object(struct rpc_call *call, struct difference *diff, const json_t *list)
+{
+	const enum object_kind kind = (enum object_kind)diff->kind;
 	char key[OBJECT_KEY_BYTES];
-	const json_t *v;
-	size_t i;
+	const struct object *o;
+	json_t *from, *acl;
+	int ret = 0;
 
-	json_array_foreach(list, i, v) {
-		json_t *to = normalized(d, kind, v), *from;
-		const struct object *o;
-		int ret = 0;
-
-		object_key(kind, to, key);
-		o = object_find(d, kind, key);
-		from = o ? o->config : NULL;
-		if (json_object_get(seen, key))
-			ret = rpc_fail(err, RPC_INVALID_PARAMS, object_classes[kind].list, "there are two of %s %s",
-				       object_classes[kind].name, key);
-		else if (!from || !json_equal(from, to))
-			ret = found(diff, kind, key, from, to);
-		json_object_set_new(seen, key, json_true());
-		json_decref(to);
-		if (ret)
-			return -1;
+	if (!diff->to)
+		diff->to = normalized(call->opaque, kind, json_array_get(list, diff->at));
+	object_key(kind, diff->to, key);
+	if (json_object_get(diff->seen, key))
+		return rpc_fail(&call->err, RPC_INVALID_PARAMS, object_classes[kind].list, "there are two of %s %s",
+				object_classes[kind].name, key);
+	o = object_find(call->opaque, kind, key);
+	from = o ? o->config : NULL;
+	acl = json_object_get(diff->to, "acl");
+	if (acl && from) {
+		diff->acl = diff->acl ? diff->acl : json_array();
+		if (!share_acl(diff, acl, json_object_get(from, "acl")))
+			return OBJECT_AGAIN;
+		json_object_set_new(diff->to, "acl", diff->acl);
+		diff->acl = NULL;
 	}
-	return 0;
+	if (!from || !json_equal(from, diff->to))
+		ret = found(call, diff, key, from, diff->to);
+	json_object_set_new(diff->seen, key, json_true());
+	json_decref(diff->to);
+	diff->to = NULL;
+	diff->entry = diff->other = 0;
+	diff->at++;
+	return ret;
 }
 
-static int compare(struct hvnetd *d, struct difference *diff, const json_t *document, bool replace, struct rpc_error *err)
+/* The next object that there is. */
+static int compare_rest(struct rpc_call *call, struct difference *diff)
 {
-	for (int kind = 0; kind < OBJECT_KINDS; kind++) {
-		json_t *seen = json_object();
-		const struct object *o;
-		int ret = compare_list(d, diff, (enum object_kind)kind, json_object_get(document, object_classes[kind].list), seen,
-				       err);
+	diff->o = object_next(call->opaque, (enum object_kind)diff->kind, diff->o);
+	if (!diff->o || diff->o->scope || json_object_get(diff->seen, diff->o->key))
+		return 0;
+	return found(call, diff, diff->o->key, diff->o->config, NULL);
+}
 
-		if (!ret && replace)
-			OBJECT_FOREACH(o, d, (enum object_kind)kind)
-				if (!o->scope && !json_object_get(seen, o->key))
-					ret = ret ? ret : found(diff, (enum object_kind)kind, o->key, o->config, NULL);
-		json_decref(seen);
-		if (ret)
-			return -1;
+static void next_kind(struct difference *diff)
+{
+	diff->kind++;
+	diff->at = 0;
+	diff->o = NULL;
+	diff->listed = false;
+	json_object_clear(diff->seen);
+}
+
+/* 0: that was the last one; -1; or OBJECT_AGAIN. */
+static int compare_next(struct rpc_call *call, struct difference *diff)
+{
+	const json_t *list = json_object_get(diff->document, object_classes[diff->kind].list);
+	int ret = 0;
+
+	if (diff->at < json_array_size(list)) {
+		ret = compare_object(call, diff, list);
+	} else {
+		if (diff->replace)
+			ret = compare_rest(call, diff);
+		if (!diff->replace || !diff->o)
+			next_kind(diff);
 	}
-	return 0;
+	return ret < 0 ? ret : diff->kind == OBJECT_KINDS ? 0 : OBJECT_AGAIN;
+}
+
+static struct difference *difference_of(struct rpc_call *call, const json_t *document, bool replace, bool put, bool rows)
+{
+	struct difference *diff = call->state ? call->state : calloc(1, sizeof(*diff));
+
+	if (!diff || call->state)
+		return diff;
+	*diff = (struct difference){
+		.document = document, .rows = rows ? json_array() : NULL, .seen = json_object(), .put = put, .replace = replace,
+	};
+	call->state = diff;
+	call->free_state = difference_free;
+	return diff;
 }
 
 static bool replaces(const struct rpc_call *call)
@@ -138,12 +223,12 @@ static bool replaces(const struct rpc_call *call)
 
 static json_t *diff_or_apply(struct rpc_call *call, bool apply)
 {
-	struct difference diff = { .rows = json_array(), .put = apply ? call : NULL };
+	const json_t *document = json_object_get(call->params, "config");
+	struct difference *diff = difference_of(call, document, replaces(call), apply, true);
+	int ret = diff ? compare_next(call, diff) : -1;
 
-	if (!compare(call->opaque, &diff, json_object_get(call->params, "config"), replaces(call), &call->err))
-		return json_pack("{s:o}", "changes", diff.rows);
-	json_decref(diff.rows);
-	return NULL;
+	call->again = ret == OBJECT_AGAIN;
+	return ret ? NULL : json_pack("{s:O}", "changes", diff->rows);
 }
 
 json_t *method_config_diff(struct rpc_call *call)
@@ -160,11 +245,13 @@ json_t *method_config_apply(struct rpc_call *call)
 
 static int fill_restored(struct rpc_call *call, uint64_t number)
 {
-	struct difference diff = { .put = call };
-	struct hvnetd *d = call->opaque;
+	const struct hvnetd *d = call->opaque;
+	struct difference *diff = difference_of(call, d->restored, false, true, false);
+	int ret = diff ? compare_next(call, diff) : rpc_fail(&call->err, RPC_NO_RESOURCES, NULL, "out of memory");
 
 	(void)number;
-	return compare(d, &diff, d->restored, false, &call->err);
+	call->again = ret == OBJECT_AGAIN;
+	return ret < 0 ? ret : 0;
 }
 
 static void note_restored(struct hvnetd *d, int ret, const struct rpc_error *err)

@@ -139,15 +139,12 @@ static void add_vms(struct page *page, struct hvnetd *d, const char *only)
 {
 	const struct object *vm, *a;
 
-	OBJECT_FOREACH(vm, d, OBJECT_VM) {
-		if (only && strcmp(vm->key, only) != 0)
-			continue;
-		if (page_has(page))
+	OBJECT_FOREACH(vm, d, OBJECT_VM)
+		if ((!only || !strcmp(vm->key, only)) && page_has(page))
 			page_add(page, row("vm", vm->key, vm_counters(hv_container_of(vm, struct vm, o))));
-		OBJECT_FOREACH(a, d, OBJECT_ADAPTER)
-			if (!strcmp(object_string(a, "vm"), vm->key) && page_has(page))
-				page_add(page, row("adapter", a->key, adapter_counters(hv_container_of(a, struct adapter, o))));
-	}
+	OBJECT_FOREACH(a, d, OBJECT_ADAPTER)
+		if ((!only || !strcmp(object_string(a, "vm"), only)) && page_has(page))
+			page_add(page, row("adapter", a->key, adapter_counters(hv_container_of(a, struct adapter, o))));
 }
 
 /* What the call restricts itself to; -1 with err. */
@@ -240,27 +237,30 @@ static json_t *audit_row(const struct object *sw, const char *port, const struct
 			 (json_int_t)s->out_dropped);
 }
 
+static void add_audit(struct page *page, const struct object *sw, const char *port, const struct vswitch_port_stats *st, bool *all)
+{
+	const struct sums s = sums_of(st);
+	const bool good = is_balanced(&s);
+
+	*all = *all && good;
+	page_add(page, audit_row(sw, port, &s, good));
+}
+
 static void audit_switch(struct page *page, const struct object *sw, bool *all)
 {
 	struct vswitch_port_stats st;
 	struct vswitch_port *port;
-	struct sums s;
-	bool good;
 
 	for (port = switch_first_port(sw); port; port = vswitch_next_port(switch_of(sw), port)) {
+		if (!page_has(page))
+			continue;
 		vswitch_port_stats(port, &st);
-		s = sums_of(&st);
-		good = is_balanced(&s);
-		*all = *all && good;
-		if (page_has(page))
-			page_add(page, audit_row(sw, vswitch_port_name(port), &s, good));
+		add_audit(page, sw, vswitch_port_name(port), &st, all);
 	}
+	if (!page_has(page))
+		return;
 	vswitch_originated_stats(switch_of(sw), &st);
-	s = sums_of(&st);
-	good = is_balanced(&s);
-	*all = *all && good;
-	if (page_has(page))
-		page_add(page, audit_row(sw, NULL, &s, good));
+	add_audit(page, sw, NULL, &st, all);
 }
 
 json_t *method_audit(struct rpc_call *call)
