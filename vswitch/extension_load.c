@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extensions in shared objects. The file is opened once, looked at, and loaded by that descriptor:
- * what was looked at is what runs. Its code runs with all rights of this process, hence the look
- * at whose file it is.
+ * Extensions in shared objects. The file is opened once, looked at, and copied; the copy is loaded: what
+ * was looked at is what runs, also when somebody writes another version over the file or cuts it
+ * short. Its code runs with all rights of this process, hence the look at whose file it is.
+ *
+ * The loader takes an object that it knows by the same name, or the same inode, for the same. The copy
+ * is a new inode each time, and its descriptor, which is its name, stays open as long as it is loaded.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -11,13 +14,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "vswitch/extension_internal.h"
 
+enum { OBJECT_MAX_BYTES = 256 << 20 };	/* our policy */
+
 struct vswitch_library {
-	int fd;				/* owned; open as long as the handle, which the loader knows by a name with this number */
+	int fd;				/* owned; the copy */
 	void *handle;			/* owned */
 	const struct vswitch_ext_module *module;	/* borrowed: lives in it */
 };
@@ -88,14 +95,50 @@ static int check_module(const struct vswitch_ext_module *m, const char *path, co
 	return 0;
 }
 
+static int copy_all(int from, int to)
+{
+	ssize_t n = 1;
+
+	for (off_t at = 0; n > 0; ) {
+		n = sendfile(to, from, &at, OBJECT_MAX_BYTES);
+		if (n < 0)
+			return -errno;
+		if (at > OBJECT_MAX_BYTES)
+			return -EFBIG;
+	}
+	return fcntl(to, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ? -errno : 0;
+}
+
+static int make_copy(struct vswitch_library *l, const char *path, const struct text *t)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
+
+	if (fd < 0)
+		return fail(t, -errno, "%s: %m", path);
+	ret = check_file(fd, path, t);
+	if (!ret) {
+		l->fd = memfd_create("hvnet-extension", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		ret = l->fd < 0 ? -errno : copy_all(fd, l->fd);
+		if (ret)
+			fail(t, ret, "%s cannot be read: %s", path, strerror(-ret));
+	}
+	close(fd);
+	return ret;
+}
+
+static void name_of(const struct vswitch_library *l, char name[32])
+{
+	snprintf(name, 32, "/proc/self/fd/%d", l->fd);
+}
+
 static int load(struct vswitch_library *l, const char *path, const struct text *t)
 {
-	char by_fd[32];
+	char name[32];
 
 	if (!is_whole(l->fd))
 		return fail(t, -ELIBBAD, "%s cannot be loaded: it is no shared object of 64 bits, or not all of one", path);
-	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", l->fd);
-	l->handle = dlopen(by_fd, RTLD_NOW | RTLD_LOCAL);
+	name_of(l, name);
+	l->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	if (!l->handle)
 		return fail(t, -ELIBBAD, "%s cannot be loaded: %s", path, dlerror());
 	l->module = dlsym(l->handle, VSWITCH_EXT_SYMBOL);
@@ -113,8 +156,8 @@ int vswitch_library_open(const char *path, char *error, size_t error_bytes, stru
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return fail(&t, -ENOMEM, "out of memory");
-	l->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ret = l->fd < 0 ? fail(&t, -errno, "%s: %m", path) : check_file(l->fd, path, &t);
+	l->fd = -1;
+	ret = make_copy(l, path, &t);
 	if (!ret)
 		ret = load(l, path, &t);
 	if (ret)
@@ -124,13 +167,26 @@ int vswitch_library_open(const char *path, char *error, size_t error_bytes, stru
 	return ret;
 }
 
+/* One that is not to be unloaded, by its author's will, keeps its name, so nobody else may get it. */
+static bool stays(const struct vswitch_library *l)
+{
+	char name[32];
+	void *handle;
+
+	name_of(l, name);
+	handle = l->handle ? dlopen(name, RTLD_NOW | RTLD_NOLOAD) : NULL;
+	if (handle)
+		dlclose(handle);
+	return handle;
+}
+
 void vswitch_library_close(struct vswitch_library *library)
 {
 	if (!library)
 		return;
 	if (library->handle)
 		dlclose(library->handle);
-	if (library->fd >= 0)
+	if (library->fd >= 0 && !stays(library))
 		close(library->fd);
 	free(library);
 }
