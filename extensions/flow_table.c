@@ -8,9 +8,9 @@
  *	       port-src=NUMBER port-dst=NUMBER
  *	action: native | drop | PLACE | keep-tag | keep-priority (of the destinations after it)
  *
- * PLACE is the name of a port of the switch, or PORT/MEMBER, a member of the team that is behind it, 1 … 32 (0: in: any; to: as the team
- * chooses). What follows the last slash is a member if it is a number. Who is not there gets nothing. What no row matches is forwarded natively. ADDRESS is
- * IPv4 or IPv6.
+ * PLACE is the name of a port of the switch, or PORT/MEMBER, a member of the team that is behind it, 1 … 32 (0: in: any; to: as
+ * the team chooses). What follows the last slash is a member if it is a number. Who is not there gets nothing. What no row matches is
+ * forwarded natively. ADDRESS is IPv4 or IPv6.
  */
 #include <arpa/inet.h>
 #include <errno.h>
