@@ -21,8 +21,8 @@ static void find_ovs(void)
 		return;
 	if (access(schema, R_OK) && cache) {
 		snprintf(schema, sizeof(schema), "%s/openvswitch/usr/share/openvswitch/vswitch.ovsschema", cache);
-		snprintf(longer, sizeof(longer), "%s/openvswitch/usr/bin:%s/openvswitch/usr/sbin:%s/openvswitch/usr/lib/openvswitch-switch:%s",
-			 cache, cache, cache, path);
+		snprintf(longer, sizeof(longer), "%s/openvswitch/usr/bin:%s/openvswitch/usr/sbin:"
+			 "%s/openvswitch/usr/lib/openvswitch-switch:%s", cache, cache, cache, path);
 	} else {
 		snprintf(longer, sizeof(longer), "%s:/usr/sbin", path);
 	}
