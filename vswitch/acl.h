@@ -27,7 +27,7 @@
  *	Errors (ICMP and ICMPv6: unreachable, too big, time exceeded, parameter problem) that quote a packet of a flow pass list 3 as
  *	frames of the flow do, if they go to the sender of that packet, and the flow had packets in its direction. They change no
  *	flow. Of others the entries decide. What is quoted must show the ports; fragments are never such errors, nor quoted errors.
- * Where VLANs are private, a flow belongs to the primary one.
+ * Where VLANs are private, a flow belongs to the primary one, and ends when that is another one.
  * A flow without an answer ends when idle for 30 s at most. Each time the port's extended entries have changed, a flow lives on only
  * if what opened it would still be let pass by a stateful entry. A port keeps vswitch_acl_set_flow_limit() flows; then the one
  * that was idle longest makes room, those without an answer first.

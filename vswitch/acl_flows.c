@@ -191,13 +191,15 @@ static struct flow opening_of(const struct acl_flow *s)
 	return f;
 }
 
-/* Whether the entries, as they are now, would let it in. */
+/* Whether the entries, as they are now, would let it in; and what VLANs share is what they shared then. */
 static bool still_allowed(struct port_acl *acl, struct acl_flow *s)
 {
 	struct acl_entry *e;
 	struct flow f;
 	bool hidden;
 
+	if (shared_vlan(acl, s->vlan) != s->key.vlan)
+		return false;
 	if (entry_is_current(acl, s))
 		return true;
 	f = opening_of(s);

@@ -367,6 +367,7 @@ static void quotations_are_read_once(void)
 static void flows_span_a_private_vlan(void)
 {
 	struct vswitch_port_policy isolated = { .vlan = { .mode = VSWITCH_VLAN_ISOLATED, .primary = 100, .secondary = 101 } };
+	struct vswitch_port_policy access = { .vlan = { .mode = VSWITCH_VLAN_ACCESS, .access = 100 } };
 	struct vswitch_port_policy promiscuous = { .vlan = { .mode = VSWITCH_VLAN_PROMISCUOUS, .primary = 100 } };
 	struct error e = { .type = 3, .from = ROUTER, .to = 1 };
 
@@ -380,6 +381,12 @@ static void flows_span_a_private_vlan(void)
 	CU_ASSERT_TRUE(sends(e.lost));
 	CU_ASSERT_TRUE(gets(packet(FLOW_UDP, 2, 1, 53, 1000)));
 	CU_ASSERT_TRUE(gets_error(&e));
+	/* The isolated VLAN is no more, and what it shared with is another's. */
+	test_policy(&other, &access);
+	test_policy(&guest, &access);
+	CU_ASSERT_FALSE(gets(packet(FLOW_UDP, 2, 1, 53, 1000)));
+	CU_ASSERT_FALSE(gets_error(&e));
+	CU_ASSERT_EQUAL(stats().flows_revoked, 1);
 	end();
 }
 
