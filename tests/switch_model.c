@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's ports, its table and the way of a frame; guards are in switch_model_guard.c. Written from the tables, in their order.
+ * The model's ports, its table and the way of a frame; guards are in switch_model_guard.c, ACLs and bandwidth in
+ * switch_model_limits.c. Written from the tables, in their order.
  */
 #include "tests/switch_model.h"
 
@@ -35,7 +36,7 @@ static bool learns(const struct model_port *p)
 }
 
 /* Private VLANs: the primary of a VLAN, by any port's policy. */
-static unsigned primary_of(const struct model *m, unsigned vlan)
+unsigned model_primary(const struct model *m, unsigned vlan)
 {
 	for (int i = 0; i < MODEL_PORTS; i++) {
 		const struct vswitch_vlan_policy *v = &m->ports[i].policy.vlan;
@@ -125,7 +126,7 @@ static void after_change(struct model *m)
 		if (!learns(&m->ports[i]))
 			forget_port(m, i);
 		if (!is_live(&m->ports[i]))
-			m->ports[i].blocked = false;
+			m->ports[i].blocked = m->ports[i].bandwidth.told = false;
 	}
 	settle(m);
 }
@@ -147,6 +148,7 @@ void model_replug(struct model *m, int port)
 void model_plug(struct model *m, int port, enum vswitch_nic_kind kind, const uint8_t mac[6], unsigned vm, uint32_t max_bytes)
 {
 	m->ports[port] = (struct model_port){ .exists = true, .up = true, .kind = kind, .vm = vm, .max_bytes = max_bytes };
+	m->ports[port].acl.stats.flow_limit = VSWITCH_ACL_FLOWS_DEFAULT;
 	memcpy(m->ports[port].mac, mac, 6);
 	model_replug(m, port);
 }
@@ -178,7 +180,7 @@ void model_policy(struct model *m, int port, const struct vswitch_port_policy *p
 	unsigned before[MAX_VLAN + 1];
 
 	for (unsigned v = 0; v <= MAX_VLAN; v++)
-		before[v] = primary_of(m, v);
+		before[v] = model_primary(m, v);
 	p->has_policy = policy;
 	p->policy = policy ? *policy : (struct vswitch_port_policy){ .num_addresses = 0 };
 	p->spoofing = policy && policy->allow_mac_spoofing;
@@ -189,7 +191,7 @@ void model_policy(struct model *m, int port, const struct vswitch_port_policy *p
 	if (old.has_policy != p->has_policy || !same_vlan(&old.policy.vlan, &p->policy.vlan))
 		forget_port(m, port);
 	for (unsigned v = 0; v <= MAX_VLAN; v++)
-		for (int i = 0; primary_of(m, v) != before[v] && i < MODEL_ENTRIES; i++)
+		for (int i = 0; model_primary(m, v) != before[v] && i < MODEL_ENTRIES; i++)
 			if (m->table[i].vlan == before[v])
 				m->table[i].used = false;
 	after_change(m);
@@ -197,6 +199,8 @@ void model_policy(struct model *m, int port, const struct vswitch_port_policy *p
 
 void model_time(struct model *m, uint64_t now_ns)
 {
+	for (int i = 0; i < MODEL_PORTS; i++)
+		model_bandwidth_time(&m->ports[i].bandwidth, now_ns - m->now_ns);
 	m->now_ns = now_ns;
 	for (int i = 0; i < MODEL_ENTRIES; i++)
 		if (now_ns / NS_PER_S - m->table[i].seen_s >= m->ageing_s)
@@ -211,6 +215,7 @@ struct way {
 	int tag;			/* as a trunk would show it; -1: none */
 	unsigned vlan;
 	enum vswitch_drop fate;		/* VSWITCH_DROPS: still under way */
+	bool accepted;			/* by all policies but the bandwidth's */
 	int to[MODEL_PORTS];		/* 1: gets it; 2: a mirror's copy */
 	int only;			/* LLDP: the port that listens; -1 */
 };
@@ -419,7 +424,7 @@ static int where(struct model *m, const struct way *w)
 
 	if (home >= 0)
 		return m->ports[home].self.port;
-	e = find(m, primary_of(m, w->vlan), w->f->bytes);
+	e = find(m, model_primary(m, w->vlan), w->f->bytes);
 	return e ? e->at.port : -1;
 }
 
@@ -500,12 +505,82 @@ static enum vswitch_drop addresses(struct model *m, int port, const struct way *
 	return n < 0 ? VSWITCH_DROP_IP_LIMIT : VSWITCH_DROPS;
 }
 
+/* Limits. */
+
+static enum vswitch_drop acl(struct model *m, int port, const struct way *w)
+{
+	return model_acl_ask(m, &m->ports[port].acl, VSWITCH_ACL_OUT, w->f->bytes, w->body, w->body_len, w->vlan);
+}
+
+static enum vswitch_drop bandwidth(struct model *m, int port, const struct way *w)
+{
+	struct model_bandwidth *b = &m->ports[port].bandwidth;
+
+	if (!b->mean.ns_per_byte || model_bandwidth_takes(b, 12 + w->body_len))
+		return VSWITCH_DROPS;
+	return VSWITCH_DROP_RATE_LIMIT;
+}
+
+/* Extensions. */
+
+bool model_filter_drops_in(const uint8_t *addresses, unsigned port)
+{
+	return (addresses[5] + addresses[11] + port) % 9 == 4;
+}
+
+bool model_filter_drops_out(const uint8_t *addresses, unsigned port)
+{
+	return (addresses[11] + 3 * port) % 11 == 5;
+}
+
+bool model_forwarder_drops_in(const uint8_t *addresses, unsigned port)
+{
+	return (2u * addresses[5] + addresses[11] + port) % 17 == 3;
+}
+
+bool model_forwarder_drops_out(const uint8_t *addresses, unsigned port)
+{
+	return (addresses[5] + port) % 13 == 6;
+}
+
+int model_forwarder_directs(const uint8_t *addresses, unsigned i)
+{
+	if (addresses[11] % 3 != 1 || i > addresses[5] % 3u)
+		return -1;
+	return (int)((addresses[5] + i * (1u + addresses[11])) % MODEL_PORTS);
+}
+
+static enum vswitch_drop filter(struct model *m, int port, const struct way *w)
+{
+	return m->filter && model_filter_drops_in(w->f->bytes, (unsigned)port) ? VSWITCH_DROP_EXTENSION : VSWITCH_DROPS;
+}
+
+static enum vswitch_drop forwarder(struct model *m, int port, const struct way *w)
+{
+	return m->forwarder && model_forwarder_drops_in(w->f->bytes, (unsigned)port) ? VSWITCH_DROP_EXTENSION : VSWITCH_DROPS;
+}
+
+/* Whether the forwarder has said where to: to ports with a NIC, but the one it came from. */
+static bool directed(const struct model *m, int port, struct way *w)
+{
+	bool any = false;
+	int to;
+
+	for (unsigned i = 0; m->forwarder && (to = model_forwarder_directs(w->f->bytes, i)) >= 0; i++) {
+		if (to == port || !m->ports[to].exists || !m->ports[to].plugged)
+			continue;
+		w->to[to] = 1;
+		any = true;
+	}
+	return any;
+}
+
 /* Learning and decision. */
 
 static void learn(struct model *m, int port, const struct way *w)
 {
 	const uint8_t *mac = w->f->bytes + 6;
-	unsigned vlan = primary_of(m, w->vlan);
+	unsigned vlan = model_primary(m, w->vlan);
 	uint32_t now_s = (uint32_t)(m->now_ns / NS_PER_S);
 	struct model_entry *e = find(m, vlan, mac);
 
@@ -533,6 +608,8 @@ static enum vswitch_drop decide(struct model *m, int port, struct way *w)
 	int at = w->only >= 0 ? w->only : group ? -1 : where(m, w);
 	bool any = false;
 
+	if (directed(m, port, w))
+		return VSWITCH_DROPS;
 	if (at == port)
 		return VSWITCH_DROP_SAME_PORT;
 	if (at >= 0) {
@@ -559,12 +636,18 @@ static bool leaves(struct model *m, int port, int at, const struct way *w)
 
 	if (!is_live(to))
 		reason = VSWITCH_DROP_PORT_DOWN;
+	else if (m->forwarder && model_forwarder_drops_out(w->f->bytes, (unsigned)at))
+		reason = VSWITCH_DROP_EXTENSION;
 	else if (to->has_policy && to->blocked)
 		reason = VSWITCH_DROP_BPDU_GUARD;
-	else if (to->has_policy && w->only < 0 && !(to_vm(to, w->vlan) && (shows_tag(to, w->vlan) || may_be_bare(to, w))))
+	else if (to->has_policy && w->only != at && !(to_vm(to, w->vlan) && (shows_tag(to, w->vlan) || may_be_bare(to, w))))
 		reason = VSWITCH_DROP_VLAN_OUT;
 	else if (to->has_policy && from->has_policy && from->policy.isolated && to->policy.isolated)
 		reason = VSWITCH_DROP_ISOLATION;
+	else
+		reason = model_acl_ask(m, &to->acl, VSWITCH_ACL_IN, w->f->bytes, w->body, w->body_len, w->vlan);
+	if (reason == VSWITCH_DROPS && m->filter && model_filter_drops_out(w->f->bytes, (unsigned)at))
+		reason = VSWITCH_DROP_EXTENSION;
 	if (reason == VSWITCH_DROPS)
 		return true;
 	to->out_dropped[reason]++;
@@ -652,23 +735,47 @@ static void open_frame(struct way *w, const struct model_frame *f)
 	}
 }
 
-static void conclude(struct model *m, int port, struct way *w, bool sent)
+static void conclude(struct model *m, int port, struct way *w)
 {
 	for (int i = 0; i < MODEL_PORTS; i++)
 		if (w->to[i])
 			w->to[i] = leaves(m, port, i, w);
 	for (int i = 0; i < MODEL_PORTS; i++)
-		if (m->ports[i].exists && wants_copy(m, port, i, w, sent))
+		if (m->ports[i].exists && wants_copy(m, port, i, w, w->accepted))
 			w->to[i] = 2;
 	for (int i = 0; i < MODEL_PORTS; i++)
 		if (w->to[i])
 			give(&m->ports[i], w, w->to[i] == 2 ? w->tag : tag_for(&m->ports[i], w));
 }
 
+typedef enum vswitch_drop policy_step(struct model *m, int port, const struct way *w);
+
+static void all_through(struct model *m, int port, struct way *ways, unsigned n, bool applies,
+			policy_step *step)
+{
+	for (unsigned i = 0; applies && i < n; i++)
+		if (ways[i].fate == VSWITCH_DROPS)
+			ways[i].fate = step(m, port, &ways[i]);
+}
+
+/* In the order of policy.h. */
+static void ingress(struct model *m, int port, struct way *ways, unsigned n)
+{
+	bool has_policy = m->ports[port].has_policy;
+
+	all_through(m, port, ways, n, true, filter);
+	all_through(m, port, ways, n, has_policy, storm);
+	all_through(m, port, ways, n, has_policy, guards);
+	all_through(m, port, ways, n, true, acl);
+	all_through(m, port, ways, n, has_policy, addresses);
+	for (unsigned i = 0; i < n; i++)
+		ways[i].accepted = ways[i].fate == VSWITCH_DROPS;
+	all_through(m, port, ways, n, true, bandwidth);
+	all_through(m, port, ways, n, true, forwarder);
+}
+
 void model_input(struct model *m, int port, const struct model_frame *frames, unsigned n)
 {
-	static enum vswitch_drop (*const steps[])(struct model *m, int port, const struct way *w) =
-		{ storm, guards, addresses };
 	struct model_port *p = &m->ports[port];
 	struct way ways[MODEL_BATCH];
 
@@ -678,21 +785,17 @@ void model_input(struct model *m, int port, const struct model_frame *frames, un
 		open_frame(&ways[i], &frames[i]);
 		ways[i].fate = is_live(p) ? admit(m, port, &ways[i]) : VSWITCH_DROP_PORT_DOWN;
 	}
-	for (unsigned s = 0; s < sizeof(steps) / sizeof(steps[0]); s++)
-		for (unsigned i = 0; i < n; i++)
-			if (p->has_policy && ways[i].fate == VSWITCH_DROPS)
-				ways[i].fate = steps[s](m, port, &ways[i]);
+	ingress(m, port, ways, n);
 	for (unsigned i = 0; i < n; i++)
 		if (ways[i].fate == VSWITCH_DROPS)
 			learn(m, port, &ways[i]);
 	for (unsigned i = 0; i < n; i++) {
-		bool sent = ways[i].fate == VSWITCH_DROPS;
-
-		if (sent)
+		if (ways[i].fate == VSWITCH_DROPS)
 			ways[i].fate = decide(m, port, &ways[i]);
 		if (ways[i].fate != VSWITCH_DROPS)
 			p->in_dropped[ways[i].fate]++;
-		if (sent)
-			conclude(m, port, &ways[i], true);
+		conclude(m, port, &ways[i]);
 	}
+	if (is_live(p))
+		model_bandwidth_tell(&p->bandwidth);
 }

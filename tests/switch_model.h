@@ -7,7 +7,7 @@
 #ifndef HVNET_TESTS_SWITCH_MODEL_H
 #define HVNET_TESTS_SWITCH_MODEL_H
 
-#include "vswitch/vswitch.h"
+#include "tests/switch_model_limits.h"
 
 enum {
 	MODEL_PORTS = 10,
@@ -44,6 +44,8 @@ struct model_port {
 	uint64_t storm_since_ns;
 	unsigned num_addresses;
 	struct model_address addresses[64];
+	struct model_acl acl;
+	struct model_bandwidth bandwidth;
 	/* What the last batch led to. */
 	unsigned num_got;
 	struct model_frame got[MODEL_GOT];
@@ -62,6 +64,7 @@ struct model {
 	uint64_t now_ns;
 	uint32_t ageing_s;
 	bool hub;
+	bool filter, forwarder;		/* the extensions that are enabled */
 	struct model_port ports[MODEL_PORTS];
 	struct model_entry table[MODEL_ENTRIES];
 };
@@ -75,6 +78,17 @@ void model_link(struct model *m, int port, bool up);
 /* A policy that the real switch has taken; NULL: none. */
 void model_policy(struct model *m, int port, const struct vswitch_port_policy *policy);
 void model_time(struct model *m, uint64_t now_ns);
+/* The VLAN under which a private one is learned; of others itself. */
+unsigned model_primary(const struct model *m, unsigned vlan);
+
+/* What the extensions do, by a frame's addresses: both the model and the test's real ones ask these. */
+bool model_filter_drops_in(const uint8_t *addresses, unsigned port);
+bool model_filter_drops_out(const uint8_t *addresses, unsigned port);
+bool model_forwarder_drops_in(const uint8_t *addresses, unsigned port);
+bool model_forwarder_drops_out(const uint8_t *addresses, unsigned port);
+/* The i-th port that the forwarder sends it to; -1: no further one. */
+int model_forwarder_directs(const uint8_t *addresses, unsigned i);
+
 /* What becomes of a batch: fills got, and counts. */
 void model_input(struct model *m, int port, const struct model_frame *frames, unsigned n);
 /* The frames that f is on a wire, in out (room for max): its segments, or itself. Checksums are done. 0: too many. */

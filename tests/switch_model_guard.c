@@ -26,30 +26,28 @@ static unsigned two(const uint8_t *p)
 	return (unsigned)p[0] << 8 | p[1];
 }
 
-static void unwrap(struct seen *s)
+bool model_unwrap(const uint8_t *body, uint32_t len, unsigned *type, uint32_t *at, unsigned *wraps)
 {
-	s->type = two(s->b);
-	s->ip = 2;
-	for (int depth = 0;; depth++) {
-		bool tag = s->type == 0x8100 || s->type == 0x88a8 || s->type == 0x9100 || s->type == 0x9200;
+	*type = two(body);
+	*at = 2;
+	for (*wraps = 0;; ++*wraps) {
+		bool tag = *type == 0x8100 || *type == 0x88a8 || *type == 0x9100 || *type == 0x9200;
 		uint32_t wrap = tag ? 4 : 8;
 
-		if (!tag && s->type >= 0x600)
-			return;
-		if (depth == 4 || (s->len - s->ip >= wrap && s->ip + wrap > SEEN_MAX)) {
-			s->anything = true;
-			return;
+		if (!tag && *type >= 0x600)
+			return true;
+		if (*wraps == 4 || (len - *at >= wrap && *at + wrap > SEEN_MAX))
+			return false;
+		if (len - *at < wrap || (!tag && two(body + *at) != 0xaaaa)) {
+			*type = 0;
+			return true;
 		}
-		if (s->len - s->ip < wrap || (!tag && two(s->b + s->ip) != 0xaaaa)) {
-			s->type = 0;
-			return;
-		}
-		s->type = two(s->b + s->ip + wrap - 2);
-		s->ip += wrap;
+		*type = two(body + *at + wrap - 2);
+		*at += wrap;
 	}
 }
 
-static bool is_extension(unsigned header, bool v6)
+bool model_is_extension(unsigned header, bool v6)
 {
 	static const uint8_t v6_headers[] = { 0, 43, 44, 51, 60, 135, 139, 140 };
 
@@ -70,7 +68,7 @@ static void follow(struct seen *s, unsigned next, bool v6)
 {
 	uint32_t off = s->transport;
 
-	for (int n = 0; is_extension(next, v6) && !s->later; n++) {
+	for (int n = 0; model_is_extension(next, v6) && !s->later; n++) {
 		const uint8_t *h = s->b + off;
 
 		if (n == 8)
@@ -99,8 +97,9 @@ static struct seen look(const uint8_t *body, uint32_t len)
 	struct seen s = { .b = body, .len = len };
 	uint32_t left, need;
 	const uint8_t *ip;
+	unsigned wraps;
 
-	unwrap(&s);
+	s.anything = !model_unwrap(body, len, &s.type, &s.ip, &wraps);
 	if (s.anything)
 		return s;
 	left = len - s.ip;

@@ -7,6 +7,11 @@
 
 #include "tests/switch_model.h"
 
+/* Behind tags and SNAP: the type, where it ends, and how many of them there were. False: too many. */
+bool model_unwrap(const uint8_t *body, uint32_t len, unsigned *type, uint32_t *at, unsigned *wraps);
+/* Whether the header leads to another one. */
+bool model_is_extension(unsigned header, bool v6);
+
 bool guard_model_bpdu(const uint8_t destination[6], const uint8_t *body, uint32_t len);
 bool guard_model_router(const uint8_t *body, uint32_t len);
 bool guard_model_dhcp(const uint8_t *body, uint32_t len);

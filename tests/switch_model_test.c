@@ -9,7 +9,9 @@
 
 #include <errno.h>
 
+#include "tests/switch_model_random.h"
 #include "vswitch/test_attack.h"
+#include "vswitch/test_extension.h"
 
 enum { SEEDS = 60, STEPS = 600, SEGMENTS = 64, STATIONS = 18 };
 
@@ -150,6 +152,151 @@ static void change_policy(unsigned port)
 	model_policy(&model, (int)port, none ? NULL : &policy);
 }
 
+/* Limits. */
+
+static void add_acl(unsigned port)
+{
+	struct vswitch_acl_entry e = random_acl(pick);
+	struct model_acl *a = &model.ports[port].acl;
+	uint32_t id = 0;
+	int ret;
+
+	if (a->num == MODEL_ACL)
+		return;
+	if (e.is_extended)
+		ret = vswitch_acl_add_extended(nics[port].port, &e.extended, &id, NULL);
+	else
+		ret = vswitch_acl_add_simple(nics[port].port, &e.simple, &id, NULL);
+	if (ret == -EEXIST)
+		return;
+	CU_ASSERT_EQUAL_FATAL(ret, 0);
+	CU_ASSERT_EQUAL_FATAL(vswitch_acl_get(nics[port].port, id, &e), 0);
+	model_acl_add(a, &e);
+}
+
+/* Ports whose flows would be more than the model can hold have no entries. */
+static void change_acl(unsigned port)
+{
+	struct model_acl *a = &model.ports[port].acl;
+	unsigned i;
+
+	if (a->stats.flow_limit > MODEL_FLOWS)
+		return;
+	if (!pick(30)) {
+		vswitch_acl_clear(nics[port].port);
+		model_acl_clear(a);
+	} else if (pick(12) < a->num) {
+		i = pick(a->num);
+		CU_ASSERT_EQUAL(vswitch_acl_delete(nics[port].port, a->entries[i].id), 0);
+		model_acl_delete(a, i);
+	} else {
+		add_acl(port);
+	}
+}
+
+static void limit_flows(unsigned port)
+{
+	uint32_t limit = VSWITCH_ACL_FLOWS_MIN + pick(8);
+
+	CU_ASSERT_EQUAL(vswitch_acl_set_flow_limit(nics[port].port, limit), 0);
+	model.ports[port].acl.stats.flow_limit = limit;
+}
+
+static void change_bandwidth(unsigned port)
+{
+	struct vswitch_port_bandwidth b = random_bandwidth(pick);
+
+	CU_ASSERT_EQUAL(vswitch_port_set_bandwidth(nics[port].port, &b, NULL), 0);
+	model_bandwidth_set(&model.ports[port].bandwidth, &b);
+}
+
+/* Extensions. */
+
+static struct recorder filter, forwarder;
+
+static unsigned index_of(uint32_t id)
+{
+	for (unsigned i = 0; i < ports; i++)
+		if (vswitch_port_id(nics[i].port) == id)
+			return i;
+	abort();
+}
+
+typedef bool rule(const uint8_t *addresses, unsigned port);
+
+static void apply(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v, rule *drops)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->present & 1u << i && drops(b->frames[i]->head, index_of(b->port)))
+			CU_ASSERT_EQUAL(r->s->drop(v, i, "rule"), 0);
+}
+
+static void filter_in(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v,
+		      struct vswitch_ext_writer *w)
+{
+	(void)w;
+	apply(r, b, v, model_filter_drops_in);
+}
+
+static void filter_out(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v)
+{
+	apply(r, b, v, model_filter_drops_out);
+}
+
+static void forwarder_in(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v,
+			 struct vswitch_ext_writer *w)
+{
+	struct vswitch_ext_destination to = { .port = 0 };
+	int port;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		if (!(b->present & 1u << i) || model_forwarder_drops_in(b->frames[i]->head, index_of(b->port)))
+			continue;
+		for (unsigned k = 0; (port = model_forwarder_directs(b->frames[i]->head, k)) >= 0; k++) {
+			if ((unsigned)port >= ports)
+				continue;
+			to.port = vswitch_port_id(nics[port].port);
+			/* Not there, or where it comes from: the model knows. */
+			(void)!r->s->direct(w, i, &to);
+		}
+	}
+	apply(r, b, v, model_forwarder_drops_in);
+}
+
+static void forwarder_out(struct recorder *r, const struct vswitch_ext_batch *b, struct vswitch_ext_verdicts *v)
+{
+	apply(r, b, v, model_forwarder_drops_out);
+}
+
+/* In half of the runs most ports stay up and without policies, so that there are conversations. */
+static bool calm;
+
+static void put_extensions(void)
+{
+	recorder_init(&filter, "filter", VSWITCH_EXT_FILTER);
+	filter.on_ingress = filter_in;
+	filter.on_egress = filter_out;
+	recorder_init(&forwarder, "forwarder", VSWITCH_EXT_FORWARD);
+	forwarder.on_ingress = forwarder_in;
+	forwarder.on_egress = forwarder_out;
+	filter.quiet = forwarder.quiet = true;
+	if (recorder_try(sw, &filter) || recorder_try(sw, &forwarder))
+		abort();
+}
+
+static void change_extension(struct recorder *r, bool *enabled)
+{
+	int ret = 0;
+
+	*enabled = !*enabled;
+	if (*enabled)
+		ret = vswitch_extension_enable(r->e);
+	else
+		vswitch_extension_disable(r->e);
+	CU_ASSERT_EQUAL_FATAL(ret, 0);
+	record_clear();
+}
+
 /* Frames. */
 
 static uint16_t random_ipv4(void)
@@ -269,10 +416,10 @@ static void random_addresses(uint8_t *bytes, unsigned through)
 }
 
 /* TCP or UDP with more than one segment, mostly. */
-static void random_large(struct test_frame *t, struct model_frame *m)
+static void random_large(struct test_frame *t, struct model_frame *m, uint32_t longest)
 {
 	bool v6 = pick(2), udp = !pick(3);
-	uint32_t payload = 1 + pick(pick(3) ? 3000 : 8000);
+	uint32_t payload = 1 + pick(longest);
 	uint8_t source[16], *l4;
 
 	packet_begin(&packet, 0);
@@ -297,6 +444,11 @@ static void random_large(struct test_frame *t, struct model_frame *m)
 	t->f.offload.gso = udp ? VSWITCH_GSO_UDP : v6 ? VSWITCH_GSO_TCPV6 : VSWITCH_GSO_TCPV4;
 	t->f.offload.gso_size = (uint16_t)(200 + pick(1300));
 	m->gso_size = t->f.offload.gso_size;
+}
+
+static void random_conversation(struct test_frame *t)
+{
+	test_frame_set(t, random_talk(pick, t->bytes));
 }
 
 static void random_plain(struct test_frame *t, uint8_t from[6])
@@ -353,8 +505,12 @@ static void make_frame(unsigned i, unsigned through)
 	random_addresses(addresses, through);
 	memcpy(t->bytes, addresses, 12);
 	m->gso_size = 0;
-	if (!pick(10))
-		random_large(t, m);
+	if (model.ports[through].bandwidth.mean.ns_per_byte && pick(3))
+		random_large(t, m, 10500);
+	else if (!pick(10))
+		random_large(t, m, pick(3) ? 3000 : 8000);
+	else if (model.ports[through].acl.stats.flow_limit <= MODEL_FLOWS && pick(4))
+		random_conversation(t);
 	else
 		random_plain(t, addresses + 6);
 	memcpy(t->bytes, addresses, 12);
@@ -455,6 +611,35 @@ static bool same_counters(unsigned port)
 	return ok;
 }
 
+static bool same_acl(unsigned port)
+{
+	const struct vswitch_acl_entry *e = NULL;
+	const struct model_acl *a = &model.ports[port].acl;
+	struct vswitch_acl_stats real;
+	bool ok = true;
+
+	for (unsigned i = 0; i < a->num; i++) {
+		e = vswitch_acl_next(nics[port].port, e);
+		if (!e || e->id != a->entries[i].id)
+			return false;
+		if (e->frames == a->entries[i].frames && e->bytes == a->entries[i].bytes)
+			continue;
+		fprintf(stderr, "  acl %u: %llu frames (model %llu)\n", e->id, (unsigned long long)e->frames,
+			(unsigned long long)a->entries[i].frames);
+		ok = false;
+	}
+	vswitch_acl_stats(nics[port].port, &real);
+	if (real.entries == a->num && real.flows == a->num_flows && real.flows_opened == a->stats.flows_opened &&
+	    real.flows_closed == a->stats.flows_closed && real.flows_expired == a->stats.flows_expired &&
+	    real.flows_evicted == a->stats.flows_evicted && real.flows_revoked == a->stats.flows_revoked &&
+	    real.errors_related == a->stats.errors_related && real.errors_unrelated == a->stats.errors_unrelated)
+		return ok;
+	fprintf(stderr, "  flows %u (model %u), errors %llu + %llu (model %llu + %llu)\n", real.flows, a->num_flows,
+		(unsigned long long)real.errors_related, (unsigned long long)real.errors_unrelated,
+		(unsigned long long)a->stats.errors_related, (unsigned long long)a->stats.errors_unrelated);
+	return false;
+}
+
 static bool check_port(unsigned port, unsigned through, unsigned batch)
 {
 	static struct model_frame real[MODEL_GOT * SEGMENTS], wanted[MODEL_GOT * SEGMENTS], got[MODEL_GOT * SEGMENTS];
@@ -473,7 +658,7 @@ static bool check_port(unsigned port, unsigned through, unsigned batch)
 		all_on_the_wire(p->got, p->num_got, wanted);
 		show("model", wanted, m);
 	}
-	if (!same_counters(port)) {
+	if (!same_counters(port) || !same_acl(port)) {
 		complain(port, through, batch);
 		ok = false;
 	}
@@ -529,25 +714,35 @@ static void replug(unsigned i)
 	}
 }
 
+static bool send_some(unsigned through)
+{
+	bool ok = true;
+
+	for (unsigned n = calm ? 1 + pick(6) : 1; n && ok; n--)
+		ok = send_batch(calm && pick(2) ? pick(ports) : through);
+	return ok;
+}
+
 static bool random_event(void)
 {
 	struct vswitch_options options = { .ageing_s = 20 };
 	unsigned i = pick(ports);
 	bool up;
 
-	switch (pick(40)) {
+	switch (pick(46)) {
 	case 0:
 	case 1:
 	case 2:
-		change_policy(i);
+		if (!calm || !pick(10))
+			change_policy(i);
 		return true;
 	case 3:
-		up = pick(3);
+		up = pick(3) || calm;
 		vswitch_port_set_link(nics[i].port, up);
 		model_link(&model, (int)i, up);
 		return true;
 	case 4:
-		if (!model.ports[i].plugged || !pick(3))
+		if (!model.ports[i].plugged || !pick(calm ? 20 : 3))
 			replug(i);
 		return true;
 	case 5:
@@ -559,8 +754,62 @@ static bool random_event(void)
 		vswitch_tick(sw, now_ns);
 		model_time(&model, now_ns);
 		return true;
+	case 8:
+	case 9:
+	case 10:
+		change_acl(i);
+		return true;
+	case 11:
+		change_bandwidth(i);
+		return true;
+	case 12:
+		if (calm && pick(4))
+			return true;
+		change_extension(&filter, &model.filter);
+		return true;
+	case 13:
+		if (calm && pick(4))
+			return true;
+		change_extension(&forwarder, &model.forwarder);
+		return true;
 	}
-	return send_batch(i);
+	return send_some(i);
+}
+
+/* How often each thing came about, in all runs: what never does is not tested. */
+static uint64_t drops_seen[VSWITCH_DROPS];
+static struct vswitch_acl_stats acl_seen;
+static uint64_t delivered_seen;
+
+static void note_what_was_seen(void)
+{
+	for (unsigned i = 0; i < ports; i++) {
+		const struct vswitch_acl_stats *a = &model.ports[i].acl.stats;
+
+		for (int d = 0; d < VSWITCH_DROPS; d++)
+			drops_seen[d] += model.ports[i].in_dropped[d] + model.ports[i].out_dropped[d];
+		delivered_seen += nics[i].port->stats.out_frames;
+		acl_seen.flows_opened += a->flows_opened;
+		acl_seen.flows_closed += a->flows_closed;
+		acl_seen.flows_expired += a->flows_expired;
+		acl_seen.flows_evicted += a->flows_evicted;
+		acl_seen.flows_revoked += a->flows_revoked;
+		acl_seen.errors_related += a->errors_related;
+		acl_seen.errors_unrelated += a->errors_unrelated;
+	}
+}
+
+static void show_what_was_seen(void)
+{
+	printf("%llu frames delivered; dropped:", (unsigned long long)delivered_seen);
+	for (int d = 0; d < VSWITCH_DROPS; d++)
+		if (drops_seen[d])
+			printf(" %s %llu", vswitch_drop_name((enum vswitch_drop)d), (unsigned long long)drops_seen[d]);
+	printf("\nflows opened %llu, closed %llu, expired %llu, evicted %llu, revoked %llu; errors related %llu, unrelated %llu\n",
+	       (unsigned long long)acl_seen.flows_opened, (unsigned long long)acl_seen.flows_closed,
+	       (unsigned long long)acl_seen.flows_expired, (unsigned long long)acl_seen.flows_evicted,
+	       (unsigned long long)acl_seen.flows_revoked, (unsigned long long)acl_seen.errors_related,
+	       (unsigned long long)acl_seen.errors_unrelated);
 }
 
 static bool run(unsigned steps)
@@ -575,13 +824,20 @@ static bool run(unsigned steps)
 	vswitch_tick(sw, now_ns);
 	model_init(&model, now_ns, config.ageing_s);
 	ports = 2 + pick(MODEL_PORTS - 1);
+	calm = pick(2);
+	random_talk_begin();
 	for (unsigned i = 0; i < ports; i++)
 		plug(i);
-	for (unsigned i = 0; i < ports; i++)
-		if (pick(4))
+	put_extensions();
+	for (unsigned i = 0; i < ports; i++) {
+		if (!calm && pick(4))
 			change_policy(i);
+		if (calm || pick(2))
+			limit_flows(i);
+	}
 	for (step = 0; step < steps && ok; step++)
 		ok = random_event();
+	note_what_was_seen();
 	for (unsigned i = 0; i < ports; i++)
 		test_nic_unplug(&nics[i]);
 	vswitch_destroy(sw);
@@ -600,6 +856,7 @@ static void both_do_the_same(void)
 	for (seed = first_seed; seed < first_seed + num_runs && failed < 3; seed++)
 		failed += !run(num_steps);
 	CU_ASSERT_EQUAL(failed, 0);
+	show_what_was_seen();
 	for (unsigned i = 0; i < MODEL_BATCH; i++)
 		free(frames[i]);
 }
@@ -610,6 +867,7 @@ static const struct hv_test tests[] = {
 
 int main(int argc, char **argv)
 {
+	hv_log_set_level(HV_LOG_WARNING);	/* extensions come and go all the time */
 	if (argc > 1)
 		first_seed = strtoull(argv[1], NULL, 0);
 	if (argc > 2)

@@ -7,13 +7,18 @@
 
 #define FRAGMENT_NS (30 * ACL_NS_PER_S)	/* our policy: Linux, too, reassembles for 30 s */
 
-static struct acl_fragment *slot(struct port_acl *acl, const struct flow *f)
+unsigned acl_fragment_place(const uint8_t source[16], const uint8_t destination[16], uint32_t id)
 {
-	uint32_t h = f->fragment_id;
+	uint32_t h = id;
 
 	for (unsigned i = 0; i < 16; i++)
-		h = (h ^ f->source[i] ^ (uint32_t)f->destination[i] << 8) * 0x01000193;	/* FNV's prime */
-	return &acl->fragments[(h ^ h >> 16) % ACL_FRAGMENTS];
+		h = (h ^ source[i] ^ (uint32_t)destination[i] << 8) * 0x01000193;	/* FNV's prime */
+	return (h ^ h >> 16) % ACL_FRAGMENTS;
+}
+
+static struct acl_fragment *slot(struct port_acl *acl, const struct flow *f)
+{
+	return &acl->fragments[acl_fragment_place(f->source, f->destination, f->fragment_id)];
 }
 
 /* Of IPv6 the protocol is not part of a datagram's name: RFC 8200, 4.5. */

@@ -215,6 +215,8 @@ void acl_flow_put_back(struct port_acl *acl, struct acl_flow_key *k, uint16_t vl
 uint32_t *acl_flows_of(struct acl_entry *e);
 
 /* acl_fragments.c */
+/* Which of ACL_FRAGMENTS places a datagram has: those of the same place push each other out. */
+unsigned acl_fragment_place(const uint8_t source[16], const uint8_t destination[16], uint32_t id);
 void acl_fragment_remember(struct port_acl *acl, enum vswitch_acl_direction d, const struct flow *f, uint16_t vlan,
 			   uint64_t now_ns, bool allowed, struct acl_entry *entry);
 /* What was remembered of the datagram's first fragment, or NULL. */
