@@ -36,7 +36,7 @@ struct rpc_method {
 enum {
 	API_PAGE = 100,			/* our policy: rows of a list unless limit says otherwise … */
 	API_PAGE_MAX = 1000,		/* … and at most */
-	API_MONITOR_FILTER_BYTES = 511,	/* our policy: of an expression */
+	API_MONITOR_FILTER_BYTES = 255,	/* our policy: of an expression */
 	API_VLAN_LIST_BYTES = 255,
 	API_ADDRESSES_MAX = 32,		/* our policy: of one port's address guard */
 	API_TRANSACTION_MAX = 4096,	/* our policy: calls of one transaction */
