@@ -6,7 +6,7 @@ static const char *const changes[] = { "added", "changed", "deleted", NULL };
 static const char *const port_states[] = { "created", "teardown", "deleted", NULL };
 static const char *const nic_states[] = { "created", "connected", "disconnected", "deleted", NULL };
 static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
-static const char *const extension_actions[] = { "enabled", "disabled", "ordered", "failed", NULL };
+static const char *const extension_actions[] = { "enabled", "disabled", "ordered", "attached", "failed", NULL };
 static const char *const severities[] = { "info", "warning", "error", NULL };
 
 #define COMMON \
@@ -120,7 +120,8 @@ const struct api_event api_events[] = {
 	{ "uplink.state", "an uplink or host NIC went up or down", uplink_fields },
 	{ "bandwidth.capacity", "what a switch's uplink takes is another: a link changed, a team's member failed", bandwidth_fields },
 	{ "drop.report", "a port has dropped frames; once a second at most", drop_fields },
-	{ "extension.changed", "an extension was enabled, disabled, moved in the stack, or failed", extension_fields },
+	{ "extension.changed", "an extension was enabled, disabled or moved in the stack, its program came, or it failed",
+	  extension_fields },
 	{ "store.failed", "the configuration could not be stored; it is tried again", store_fields },
 	{ "events.lost", "this subscriber was too slow for so many events", lost_fields },
 	{ NULL, NULL, NULL },

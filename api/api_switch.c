@@ -48,9 +48,10 @@ static const struct field extension_config[] = {
 static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
 const struct field api_remote[] = {
 	F_ENUM("class", NEED, extension_classes, "what it may do"),
-	F_BOOL("fail_open", MAY, "without the program frames pass; else they are dropped"),
+	F_BOOL("fail_open", MAY, "without the program frames pass, and creations that it has a say in; else they are dropped and refused"),
 	F_INT("wait_ms", MAY, 1, 10000, "a frame waits for a verdict no longer; 20 unless given"),
 	F_INT("wait_frames", MAY, 1, 4096, "so many wait at most; 512 unless given"),
+	F_INT("answer_ms", MAY, 1, 10000, "a port or NIC that is created waits for its answer no longer; 1000 unless given"),
 	FIELD_END
 };
 

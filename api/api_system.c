@@ -110,12 +110,13 @@ static const struct field no_params[] = { FIELD_END };
 static const struct field nothing[] = { FIELD_END };
 static const struct field extension_result[] = {
 	F_STRING("name", NEED, 1, 63, "the extension on the switch, or as installed"),
-	F_ENUM("class", NEED, extension_classes, "what it may do"),
+	F_ENUM("class", MAY, extension_classes, "what it may do; not known of one that cannot be loaded"),
 	F_STRING("vendor", MAY, 0, 63, "who wrote it"),
 	F_STRING("version", MAY, 0, 31, "its version"),
 	F_STRING("text", MAY, 0, 255, "what it does"),
 	F_BOOL("enabled", MAY, "whether it takes part in the switch"),
 	F_BOOL("running", MAY, "whether its program is there"),
+	F_STRING("why", MAY, 0, 255, "why it is not on the switch, or not enabled, or its program is not there any more"),
 	F_INT("place", MAY, 0, 64, "in the stack, from the top"),
 	F_STRING("argument", MAY, 0, 1024, "what it was told"),
 	F_STRING("module", MAY, 1, 63, "the extension as installed"),

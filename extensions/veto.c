@@ -12,6 +12,8 @@
 #include "vswitch/extension.h"
 
 struct veto {
+	struct vswitch_extension *self;
+	const struct vswitch_ext_services *services;
 	char port[VSWITCH_PORT_NAME_BYTES];
 	int nic;			/* -1: any is good */
 	uint32_t mtu;			/* 0: as it is */
@@ -27,9 +29,10 @@ static int attach(struct vswitch_extension *self, const struct vswitch_ext_servi
 	char word[128];
 	int n;
 
-	(void)self, (void)services;
 	if (!v)
 		return -ENOMEM;
+	v->self = self;
+	v->services = services;
 	v->nic = -1;
 	for (; sscanf(config, " %127s%n", word, &n) == 1; config += n) {
 		if (!strncmp(word, "port=", 5))
@@ -55,6 +58,16 @@ static int attach(struct vswitch_extension *self, const struct vswitch_ext_servi
 static void detach(void *instance)
 {
 	free(instance);
+}
+
+/* In a process of its own there are no ports yet: they are told then. */
+static void activate(void *instance)
+{
+	struct veto *v = instance;
+
+	v->balance = 0;
+	for (uint32_t id = 0; (id = v->services->next_port(v->self, id));)
+		v->balance++;
 }
 
 static int port_create(void *instance, const struct vswitch_port_info *port, char *refusal)
@@ -105,8 +118,8 @@ static int property(void *instance, uint32_t port, const struct vswitch_property
 }
 
 static const struct vswitch_ext_ops ops = {
-	.attach = attach, .detach = detach, .port_create = port_create, .port_delete = port_delete, .nic_create = nic_create,
-	.property_add = property, .property_update = property,
+	.attach = attach, .detach = detach, .activate = activate, .port_create = port_create, .port_delete = port_delete,
+	.nic_create = nic_create, .property_add = property, .property_update = property,
 };
 static const struct vswitch_ext_filter_ops frames;
 

@@ -237,18 +237,43 @@ void adapter_leave_port(struct adapter *a)
 	a->sw = NULL;
 }
 
-/* A port for the adapter, named after it as far as a port's name goes. */
+/* Its port is named after it as far as a port's name goes. */
+static struct vswitch_port_config port_config(const struct adapter *a, char name[VSWITCH_PORT_NAME_BYTES])
+{
+	snprintf(name, VSWITCH_PORT_NAME_BYTES, "%.*s", VSWITCH_PORT_NAME_BYTES - 1, a->o.key);
+	return (struct vswitch_port_config){
+		.name = name, .friendly_name = a->o.key,
+		.type = adapter_kind_of(&a->o) == ADAPTER_EMULATED ? VSWITCH_PORT_EMULATED : VSWITCH_PORT_SYNTHETIC,
+	};
+}
+
+/* Programs outside are asked whether the adapter may be where a configuration says. 0, or OBJECT_WAITS. */
+static int ask(const struct adapter *a, const json_t *config)
+{
+	const char *vm = object_string(&a->o, "vm"), *port = json_string_value(json_object_get(config, "port"));
+	struct object *sw = object_find(a->o.d, OBJECT_SWITCH, json_string_value(json_object_get(config, "switch")));
+	const struct object *fixed = port ? object_find(a->o.d, OBJECT_PORT, port) : NULL;
+	char name[VSWITCH_PORT_NAME_BYTES];
+	const struct vswitch_port_config own = port_config(a, name);
+	struct vswitch_nic_config nic = {
+		.name = a->o.key, .vm_name = vm, .vm_id = vm, .initializing = true,
+		.kind = own.type == VSWITCH_PORT_EMULATED ? VSWITCH_NIC_EMULATED : VSWITCH_NIC_SYNTHETIC,
+		.mtu = (uint32_t)json_integer_value(json_object_get(config, "mtu")),
+	};
+
+	if (!sw || (port && (!fixed || !port_of(fixed))))
+		return 0;		/* said when the port is taken */
+	(void)!mac_parse(json_string_value(json_object_get(config, "mac")), nic.mac);
+	return extension_ask(hv_container_of(sw, struct hvnetd_switch, o), port ? NULL : &own, port ? port_of(fixed) : NULL, &nic);
+}
+
+/* A port for the adapter, with its policies. */
 static int make_port(struct adapter *a, struct rpc_error *err)
 {
-	char name[OBJECT_KEY_BYTES];
-	struct vswitch_port_config config = {
-		.name = name, .friendly_name = a->o.key,
-		.type = a->kind == ADAPTER_EMULATED ? VSWITCH_PORT_EMULATED : VSWITCH_PORT_SYNTHETIC,
-	};
+	char name[VSWITCH_PORT_NAME_BYTES];
+	const struct vswitch_port_config config = port_config(a, name);
 	int ret;
 
-	snprintf(name, sizeof(name), "%s", a->o.key);
-	name[VSWITCH_PORT_NAME_BYTES - 1] = '\0';
 	ret = vswitch_port_create_as(a->sw->sw, &config, &a->port);
 	if (ret) {
 		a->port = NULL;
@@ -328,8 +353,9 @@ static int look(struct adapter *a, struct rpc_error *err)
 	int ret;
 
 	a->attached = adapter_is_attached(a);
-	a->why[0] = '\0';
-	if (wanted == (a->port != NULL) && !a->unfinished)
+	a->asking = wanted && !a->port && ask(a, a->settings);
+	snprintf(a->why, sizeof(a->why), "%s", a->asking ? "extensions are asked" : "");
+	if (a->asking || (wanted == (a->port != NULL) && !a->unfinished))
 		return 0;
 	if (!wanted) {
 		adapter_leave_port(a);
@@ -568,10 +594,24 @@ static int remake(struct adapter *a, struct rpc_error *err)
 	return -1;
 }
 
+/* Whether it will be on a port, and on another one than now. */
+static bool takes_a_port(const struct adapter *a)
+{
+	const struct object *vm = object_find(a->o.d, OBJECT_VM, object_string(&a->o, "vm"));
+	const struct vmbus_bridge *bridge = vm ? hv_container_of(vm, struct vm, o)->bridge : NULL;
+	const bool attached = a->nic || a->chip ? adapter_is_attached(a) :
+			      adapter_kind_of(&a->o) == ADAPTER_SYNTHETIC && bridge && vmbus_bridge_attached(bridge);
+
+	return attached && object_string(&a->o, "switch") &&
+	       (!a->port || differs(a->o.config, a->settings, where_it_is) || differs(a->o.config, a->settings, what_makes_it));
+}
+
 int adapter_realize(struct object *o, struct rpc_error *err)
 {
 	struct adapter *a = hv_container_of(o, struct adapter, o);
 
+	if (o->config && takes_a_port(a) && ask(a, o->config))
+		return OBJECT_WAITS;	/* before anything is changed */
 	if (!o->config) {
 		if (a->vm)
 			hv_log(HV_LOG_INFO, "%s: deleted", o->key);

@@ -3,105 +3,12 @@
  * Captures of the real daemon by the real hvnetctl, with two stations on stream ports, and read by our tests' own reader, by
  * capinfos and by tshark: who is right about pcapng is not for us to say.
  */
-#include "hvnetd/test_daemon.h"
-
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include "hvnetd/test_stations.h"
 
 #include "vswitch/test_pcapng.h"
 
-enum { A, B, PEERS };
-
-static struct hvnet_client *client;
 static pid_t host;
-static int peer[PEERS];
 static char command[4096], output[65536];
-
-/* Stations. */
-
-static int listen_on(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1))
-		abort();
-	return fd;
-}
-
-static void plug(int i, const char *name)
-{
-	const char *path = in_dir(name);
-	int fd = listen_on(path);
-	json_t *result = hvnet_call(client, "uplink.bind", json_pack("{s:s, s:s, s:s, s:s}", "switch", "lab", "kind", "stream", "name",
-								  name, "path", path), &err);
-
-	if (!result)
-		printf("%s\n", err.message);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(result);
-	json_decref(result);
-	peer[i] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	CU_ASSERT_FATAL(peer[i] >= 0);
-	close(fd);
-	unlink(path);
-}
-
-/* From a station to a station: a UDP datagram with so many bytes in all. */
-static void make(uint8_t *f, unsigned from, unsigned to, uint16_t port, uint32_t len)
-{
-	static const uint8_t ip[] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 0, 10, 0, 0, 0 };
-	uint16_t v;
-
-	memset(f, 0, len);
-	f[0] = f[6] = 2;
-	f[5] = (uint8_t)to;
-	f[11] = (uint8_t)from;
-	f[12] = 8;
-	memcpy(f + 14, ip, sizeof(ip));
-	v = htons((uint16_t)(len - 14));
-	memcpy(f + 16, &v, 2);
-	f[29] = (uint8_t)from;
-	f[33] = (uint8_t)to;
-	v = htons(port);
-	memcpy(f + 34, &v, 2);
-	memcpy(f + 36, &v, 2);
-	v = htons((uint16_t)(len - 34));
-	memcpy(f + 38, &v, 2);
-}
-
-static void send_frame(int through, const uint8_t *f, uint32_t len)
-{
-	uint32_t head = htonl(len);
-
-	CU_ASSERT_EQUAL(send(peer[through], &head, 4, MSG_NOSIGNAL), 4);
-	CU_ASSERT_EQUAL(send(peer[through], f, len, MSG_NOSIGNAL), (ssize_t)len);
-}
-
-static void send_udp(int through, unsigned from, unsigned to, uint16_t port, uint32_t len)
-{
-	uint8_t f[2048];
-
-	make(f, from, to, port, len);
-	send_frame(through, f, len);
-}
-
-/* Bytes that arrive at a station in so many frames; whether all did. */
-static bool receive(int i, unsigned frames)
-{
-	static uint8_t buf[65536];
-
-	for (; frames; frames--) {
-		struct pollfd p = { .fd = peer[i], .events = POLLIN };
-		uint32_t head;
-
-		if (poll(&p, 1, PATIENCE_MS) != 1 || recv(peer[i], &head, 4, MSG_WAITALL) != 4 ||
-		    recv(peer[i], buf, ntohl(head), MSG_WAITALL) != (ssize_t)ntohl(head))
-			return false;
-	}
-	return true;
-}
 
 static void begin(void)
 {

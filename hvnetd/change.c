@@ -65,7 +65,7 @@ static bool same(const json_t *a, const json_t *b)
 	return a == b || (a && b && json_equal(a, b));
 }
 
-/* 0, -1 with err, OBJECT_LATER, OBJECT_AGAIN. */
+/* 0, -1 with err, OBJECT_LATER, OBJECT_AGAIN, OBJECT_WAITS. */
 static int realize(struct object *o, struct rpc_error *err)
 {
 	int ret = same(o->config, o->real) ? 0 : object_classes[o->kind].realize(o, err);
@@ -191,7 +191,7 @@ static int realize_next(struct change *c)
 	struct object *o = c->touched[c->at].o;
 	int ret = 0;
 
-	if (!c->partly && o->config && o->real && !same(o->config, o->real)) {
+	if (!c->partly && !c->asleep && o->config && o->real && !same(o->config, o->real)) {
 		c->walked = true;
 		ret = walk_acl(o, json_object_get(o->config, "acl"), json_object_get(o->real, "acl"), &c->err);
 	}
@@ -209,6 +209,14 @@ static void realized(struct change *c)
 	report_progress(c);
 }
 
+/* Whether it goes on only when somebody says so. */
+static bool waits(struct change *c, int ret)
+{
+	c->asleep = ret == OBJECT_WAITS;
+	c->waiting = c->asleep || ret == OBJECT_LATER;
+	return c->waiting;
+}
+
 static void step_realize(struct change *c)
 {
 	int ret;
@@ -223,7 +231,7 @@ static void step_realize(struct change *c)
 		return;
 	}
 	ret = realize_next(c);
-	c->waiting = ret == OBJECT_LATER;
+	(void)waits(c, ret);
 	if (ret < 0)
 		fail(c);
 	else if (!ret)
@@ -272,13 +280,12 @@ static void step_undo(struct change *c)
 		return;
 	}
 	o = c->touched[c->at - 1].o;
-	ret = walk_acl(o, json_object_get(o->config, "acl"), json_object_get(o->real, "acl"), &err);
+	ret = c->asleep ? 0 : walk_acl(o, json_object_get(o->config, "acl"), json_object_get(o->real, "acl"), &err);
 	if (ret != OBJECT_AGAIN)
 		ret = realize(o, &err);
-	if (ret == OBJECT_AGAIN)
+	if (ret == OBJECT_AGAIN || (waits(c, ret) && c->asleep))
 		return;
 	c->at--;
-	c->waiting = ret == OBJECT_LATER;
 	if (ret < 0)
 		hv_log(HV_LOG_ERROR, "%s %s: cannot be put back: %s", object_classes[o->kind].name, o->key, err.message);
 }
@@ -345,7 +352,7 @@ void change_continue(struct hvnetd *d, int ret, const struct rpc_error *err)
 {
 	struct change *c = STAILQ_FIRST(&d->objects.changes);
 
-	if (!c || !c->waiting)
+	if (!c || !c->waiting || c->asleep)
 		return;
 	c->waiting = false;
 	if (!ret)
@@ -359,6 +366,16 @@ void change_continue(struct hvnetd *d, int ret, const struct rpc_error *err)
 	change_schedule(d);
 }
 
+void change_wake(struct hvnetd *d)
+{
+	struct change *c = STAILQ_FIRST(&d->objects.changes);
+
+	if (!c || !c->asleep || !c->waiting)
+		return;
+	c->waiting = false;
+	change_schedule(d);
+}
+
 bool change_cancel(struct hvnetd *d, const struct job *job)
 {
 	struct change *c;
@@ -367,6 +384,7 @@ bool change_cancel(struct hvnetd *d, const struct job *job)
 		for (size_t i = 0; i < c->num_jobs; i++)
 			if (c->jobs[i] == job && c->phase == PHASE_REALIZE) {
 				c->cancelled = true;
+				change_wake(d);
 				return true;
 			}
 	return false;
@@ -439,7 +457,7 @@ void changes_finish(struct hvnetd *d)
 	struct change *c;
 
 	/* A thread that works for one is waited for. */
-	for (int i = 0; i < 100 && (c = STAILQ_FIRST(&d->objects.changes)) && c->waiting; i++)
+	for (int i = 0; i < 100 && (c = STAILQ_FIRST(&d->objects.changes)) && c->waiting && !c->asleep; i++)
 		hv_loop_run_once(d->worker.loop, 100000000);
 	/* What is half made is made whole: it is taken down as such. */
 	while ((c = STAILQ_FIRST(&d->objects.changes)) && c->partly)

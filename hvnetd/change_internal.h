@@ -46,7 +46,8 @@ struct change {
 	struct hvnetd *d;
 	enum phase phase;
 	bool dry_run, cancelled, answered, transaction;
-	bool waiting;			/* for change_continue() */
+	bool waiting;			/* for change_continue(), or … */
+	bool asleep;			/* … change_wake() */
 	bool partly;			/* the object whose turn it is: realize() said OBJECT_AGAIN */
 	bool walked;			/* its ACL is on its way, ahead of realize() */
 	bool good;			/* how it ends */

@@ -214,7 +214,7 @@ void hvnetd_run_call(void *opaque, struct rpc_call *call)
 {
 	if (call->method->flags & (RPC_CHANGES | RPC_ALONE))
 		change_start(opaque, call);
-	else
+	else if (!extension_list_start(opaque, call))
 		read_start(opaque, call);
 }
 
@@ -285,21 +285,27 @@ static enum hvnetd_exit check_file(struct hvnetd *d, struct rpc_error *err)
 	return ret ? HVNETD_EXIT_FAILED : HVNETD_EXIT_OK;
 }
 
-/* Beside this program, or where it is installed. */
+/* Beside this program's folder (where it was built), or where `make install` puts them. */
 static void find_extensions(struct hvnetd *d)
 {
+	static const char *const places[] = { "../extensions", "../libexec/hvnet/extensions" };
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
+	if (d->options->extension_dir[0]) {
+		snprintf(d->extension_dir, sizeof(d->extension_dir), "%s", d->options->extension_dir);
+		return;
+	}
 	self[n > 0 ? n : 0] = '\0';
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	if (d->options->extension_dir[0])
-		snprintf(d->extension_dir, sizeof(d->extension_dir), "%s", d->options->extension_dir);
-	else if (snprintf(d->extension_dir, sizeof(d->extension_dir), "%.4000s/extensions", self) > 0 && access(d->extension_dir, X_OK))
-		snprintf(d->extension_dir, sizeof(d->extension_dir), "%.4000s/../lib/hvnet/extensions", self);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(d->extension_dir, sizeof(d->extension_dir), "%.4000s/%s", self, places[i]);
+		if (!access(d->extension_dir, X_OK))
+			return;
+	}
 }
 
 static int init(struct hvnetd *d, const struct options *o, struct rpc_error *err)
@@ -307,6 +313,7 @@ static int init(struct hvnetd *d, const struct options *o, struct rpc_error *err
 	memset(d, 0, sizeof(*d));
 	TAILQ_INIT(&d->jobs.list);
 	TAILQ_INIT(&d->captures);
+	TAILQ_INIT(&d->libraries.list);
 	d->options = o;
 	events_init(d);
 	reads_init(d);
@@ -354,6 +361,7 @@ void hvnetd_stop(struct hvnetd *d)
 	reads_finish(d);
 	changes_finish(d);
 	helper_finish(&d->helper);
+	extensions_finish(d);
 	objects_finish(d);
 	jobs_finish(d);
 	child_set_finish(&d->children);

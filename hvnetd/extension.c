@@ -2,132 +2,196 @@
 /*
  * Extensions of switches. What is installed are shared objects in a folder; the configuration of a switch names those that
  * are on it, from the top of the stack to its bottom. A remote one is a place for a program that attaches to a socket.
+ *
+ * One that cannot be put on its switch when the daemon starts stays in the configuration, with the reason; nothing else depends on it.
  */
-#include <dirent.h>
+#include "hvnetd/extension.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/log.h"
-#include "hvnetd/hvnetd.h"
-#include "hvnetd/methods.h"
-#include "hvnetd/view.h"
-#include "vswitch/stack.h"
+#include "hvnetd/uplink.h"
 #include "vswitch/vswitch.h"
 
-/* One that is on a switch; the library and the place for a program go with it. */
-struct placed {
-	TAILQ_ENTRY(placed) link;
-	struct vswitch_extension *ext;		/* owned; a remote one's: its */
-	struct vswitch_library *library;	/* owned; NULL: remote */
-	struct vswitch_remote *remote;		/* owned, or NULL */
-	json_t *config;				/* owned; as it was attached */
-	char *socket;				/* owned; a remote one's */
-};
+enum { REMOTE_ARGUMENT_MAX = 511 };	/* bytes of remote_welcome's text */
 
-static const char *text_of(const json_t *o, const char *name)
+const char *extension_text(const json_t *entry, const char *member)
 {
-	return json_string_value(json_object_get(o, name));
+	return json_string_value(json_object_get(entry, member));
 }
 
-static const char *module_of(const json_t *entry)
+const char *extension_module(const json_t *entry)
 {
-	const char *module = text_of(entry, "module");
+	const char *module = extension_text(entry, "module");
 
-	return module ? module : text_of(entry, "name");
+	return module ? module : extension_text(entry, "name");
 }
 
-static void module_path(const struct hvnetd *d, const char *module, char path[PATH_MAX])
+int extension_find(const json_t *list, const char *name)
 {
-	snprintf(path, PATH_MAX, "%.3900s/%.63s.so", d->extension_dir, module);
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		if (!strcmp(extension_text(v, "name"), name))
+			return (int)i;
+	return -1;
+}
+
+static bool is_remote(const json_t *entry)
+{
+	return json_object_get(entry, "remote");
+}
+
+/* A switch's name may hold what a path should not. */
+static int remote_socket(const struct object *sw, const char *name, char path[PATH_MAX])
+{
+	const char *id = object_string(sw, "id");
+
+	return snprintf(path, PATH_MAX, "%.3900s/ext-%.8s-%.63s", sw->d->options->runtime_dir, id ? id : "", name);
 }
 
 /* ---- checks ---- */
 
+static int check_remote(const struct object *sw, const json_t *entry, struct rpc_error *err)
+{
+	const char *argument = extension_text(entry, "argument");
+	char path[PATH_MAX];
+
+	if (extension_text(entry, "module")) {
+		rpc_fail(err, RPC_INCOMPATIBLE, "module", "a remote extension is a program; it has no \"module\"");
+		return rpc_detail(err, "other", "remote");
+	}
+	if (argument && strlen(argument) > REMOTE_ARGUMENT_MAX)
+		return rpc_fail(err, RPC_INVALID_PARAMS, "argument", "the argument of a remote extension has %d bytes at most",
+				REMOTE_ARGUMENT_MAX);
+	if (remote_socket(sw, extension_text(entry, "name"), path) >= (int)sizeof(((struct sockaddr_un *)0)->sun_path))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the socket's path %s is longer than the kernel takes; give the "
+				"extension a shorter name", path);
+	return 0;
+}
+
 int extension_check(struct object *sw, struct rpc_error *err)
 {
 	const json_t *list = json_object_get(sw->config, "extensions"), *v;
-	size_t i, j;
+	size_t i;
 
 	if (json_array_size(list) > VSWITCH_EXTENSIONS_MAX)
 		return rpc_fail(err, RPC_NO_RESOURCES, "extensions", "a switch has %d extensions at most", VSWITCH_EXTENSIONS_MAX);
 	json_array_foreach(list, i, v) {
-		if (!name_is_plain(text_of(v, "name")) || !name_is_plain(module_of(v)))
+		if (!name_is_plain(extension_text(v, "name")) || !name_is_plain(extension_module(v)))
 			return rpc_fail(err, RPC_INVALID_PARAMS, "name", "an extension's name has letters, digits and . _ + -");
-		for (j = 0; j < i; j++)
-			if (!strcmp(text_of(json_array_get(list, j), "name"), text_of(v, "name")))
-				return rpc_fail(err, RPC_IN_USE, "name", "switch \"%s\" has an extension %s already", sw->key,
-						text_of(v, "name"));
-		if (json_object_get(v, "remote") && text_of(v, "module"))
-			return rpc_fail(err, RPC_INCOMPATIBLE, "module", "a remote extension has no \"module\"");
+		if (extension_find(list, extension_text(v, "name")) != (int)i) {
+			rpc_fail(err, RPC_IN_USE, "name", "switch \"%s\" has an extension %s already", sw->key, extension_text(v, "name"));
+			return rpc_detail(err, "by", "extension %s", extension_text(v, "name"));
+		}
+		if (is_remote(v) && check_remote(sw, v, err))
+			return -1;
 	}
 	return 0;
 }
 
-/* ---- one on a switch ---- */
+/* ---- events ---- */
 
-static struct placed *find_placed(struct hvnetd_switch *sw, const char *name)
+static void tell(struct hvnetd_switch *sw, const char *name, const char *action, const char *why)
+{
+	if (event_wanted(sw->o.d, "extension.changed"))
+		event_send(sw->o.d, "extension.changed", why ? EVENT_WARNING : EVENT_INFO,
+			   json_pack("{s:s, s:s, s:s, s:s*}", "switch", sw->o.key, "name", name, "action", action, "why", why));
+}
+
+struct placed *extension_find_placed(struct hvnetd_switch *sw, const char *name)
 {
 	struct placed *p;
 
-	TAILQ_FOREACH(p, &sw->extensions, link)
-		if (!strcmp(text_of(p->config, "name"), name))
-			return p;
+	if (sw->extensions.tqh_last)
+		TAILQ_FOREACH(p, &sw->extensions, link)
+			if (!strcmp(extension_text(p->config, "name"), name))
+				return p;
 	return NULL;
 }
 
-static void tell(struct hvnetd_switch *sw, const char *name, const char *action)
+/* The program came or left, perhaps in the middle of the switch's work. */
+static void on_program(void *opaque, struct vswitch_extension *e, bool there, const char *why)
 {
-	if (event_wanted(sw->o.d, "extension.changed"))
-		event_send(sw->o.d, "extension.changed", EVENT_INFO,
-			   json_pack("{s:s, s:s, s:s}", "switch", sw->o.key, "name", name, "action", action));
+	struct hvnetd_switch *sw = opaque;
+	struct placed *p = extension_find_placed(sw, vswitch_extension_name(e));
+
+	if (!p)
+		return;
+	p->there = there;
+	snprintf(p->why, sizeof(p->why), "%s", there ? "" : why);
+	(void)hv_timer_arm(sw->o.d->worker.loop, &p->news, 0);	/* without memory nobody is told */
 }
 
-static void take_off(struct hvnetd_switch *sw, struct placed *p)
+static void on_news(struct hv_timer *t)
 {
-	TAILQ_REMOVE(&sw->extensions, p, link);
-	if (p->remote)
-		vswitch_remote_destroy(p->remote);
-	else
-		vswitch_extension_detach(p->ext);
-	vswitch_library_close(p->library);
-	json_decref(p->config);
-	free(p->socket);
-	free(p);
+	struct placed *p = hv_container_of(t, struct placed, news);
+
+	tell(p->sw, extension_text(p->config, "name"), p->there ? "attached" : "failed", p->there ? NULL : p->why);
 }
 
-static int fail_attach(const struct hvnetd_switch *sw, const char *name, int ret, const char *text, struct rpc_error *err)
+/* Those whose creation waits for an answer look again. */
+static void on_answered(void *opaque)
 {
-	if (ret == -ENOENT)
-		return rpc_fail(err, RPC_NOT_FOUND, "name", "there is no extension %s in %s; `hvnetctl extension show` lists those "
-				"that are installed", name, sw->o.d->extension_dir);
-	if (vswitch_refusal(sw->sw)->reason[0] && !*text)
-		text = vswitch_refusal(sw->sw)->reason;
-	rpc_fail(err, RPC_REFUSED, "name", "extension %s cannot be on switch \"%s\": %s", name, sw->o.key,
-		 *text ? text : strerror(-ret));
+	const struct hvnetd_switch *sw = opaque;
+	struct hvnetd *d = sw->o.d;
+	struct object *o;
+
+	change_wake(d);
+	for (int kind = OBJECT_UPLINK; kind <= OBJECT_HOSTNIC; kind++)
+		OBJECT_FOREACH(o, d, (enum object_kind)kind)
+			if (hv_container_of(o, struct uplink, o)->asking)
+				uplink_answered(hv_container_of(o, struct uplink, o));
+	OBJECT_FOREACH(o, d, OBJECT_ADAPTER) {
+		struct adapter *a = hv_container_of(o, struct adapter, o);
+
+		if (a->asking)
+			adapter_look_soon(a);
+	}
+}
+
+static const struct vswitch_stack_ops stack_ops = { .answered = on_answered, .program = on_program };
+
+int extension_ask(struct hvnetd_switch *sw, const struct vswitch_port_config *port, const struct vswitch_port *on,
+		  const struct vswitch_nic_config *nic)
+{
+	return sw->sw && vswitch_ask(sw->sw, port, on, nic) ? OBJECT_WAITS : 0;
+}
+
+/* ---- one on a switch ---- */
+
+static int fail_attach(const struct placed *p, const char *reason, struct rpc_error *err)
+{
+	const char *name = extension_text(p->config, "name");
+
+	rpc_fail(err, RPC_REFUSED, "name", "extension %s cannot be on switch \"%s\": %s", name, p->sw->o.key, reason);
 	rpc_detail(err, "extension", "%s", name);
-	return rpc_detail(err, "reason", "%s", *text ? text : strerror(-ret));
+	return rpc_detail(err, "reason", "%s", reason);
 }
 
-static int attach_library(struct hvnetd_switch *sw, struct placed *p, struct rpc_error *err)
+static int attach_library(struct placed *p, struct rpc_error *err)
 {
-	const char *name = text_of(p->config, "name"), *argument = text_of(p->config, "argument");
-	const struct vswitch_extension_config config = { .name = name, .config = argument };
-	char path[PATH_MAX], text[192] = "";
+	const char *name = extension_text(p->config, "name"), *reason;
+	const struct vswitch_extension_config config = { .name = name, .config = extension_text(p->config, "argument") };
+	char why[EXTENSION_WHY_BYTES];
 	int ret;
 
-	module_path(sw->o.d, module_of(p->config), path);
-	ret = vswitch_library_open(path, text, sizeof(text), &p->library);
-	if (ret) {
-		p->library = NULL;
-		return fail_attach(sw, name, ret, text, err);
-	}
-	ret = vswitch_extension_attach(sw->sw, vswitch_library_module(p->library), &config, &p->ext);
+	ret = libraries_take(p->sw->o.d, extension_module(p->config), &p->library, why);
+	if (ret == -ENOENT)
+		return rpc_fail(err, RPC_NOT_FOUND, "name", "%s", why);
+	if (ret)
+		return fail_attach(p, why, err);
+	ret = vswitch_extension_attach(p->sw->sw, vswitch_library_module(p->library), &config, &p->ext);
 	if (!ret)
 		return 0;
 	p->ext = NULL;
-	return fail_attach(sw, name, ret, "", err);
+	reason = vswitch_refusal(p->sw->sw)->reason;	/* its own attach() has refused: the switch has checked the rest */
+	return fail_attach(p, *reason ? reason : strerror(-ret), err);
 }
 
 static enum vswitch_ext_class class_of(const char *name)
@@ -135,69 +199,88 @@ static enum vswitch_ext_class class_of(const char *name)
 	return !strcmp(name, "capture") ? VSWITCH_EXT_CAPTURE : !strcmp(name, "filter") ? VSWITCH_EXT_FILTER : VSWITCH_EXT_FORWARD;
 }
 
-/* A switch's name may hold what a path should not. */
-static char *remote_socket(const struct hvnetd_switch *sw, const char *name)
+static uint32_t number(const json_t *o, const char *member)
 {
-	const char *id = object_string(&sw->o, "id");
-	char *path;
-
-	if (asprintf(&path, "%s/ext-%.8s-%s", sw->o.d->options->runtime_dir, id ? id : "", name) < 0)
-		return NULL;
-	return path;
+	return (uint32_t)json_integer_value(json_object_get(o, member));
 }
 
-static int attach_remote(struct hvnetd_switch *sw, struct placed *p, struct rpc_error *err)
+static int attach_remote(struct placed *p, struct rpc_error *err)
 {
 	const json_t *remote = json_object_get(p->config, "remote");
-	const char *name = text_of(p->config, "name");
 	struct vswitch_remote_config config = {
-		.name = name, .config = text_of(p->config, "argument"), .class = class_of(text_of(remote, "class")),
-		.fail_open = json_is_true(json_object_get(remote, "fail_open")),
-		.wait_ms = (uint32_t)json_integer_value(json_object_get(remote, "wait_ms")),
-		.wait_frames = (uint32_t)json_integer_value(json_object_get(remote, "wait_frames")),
+		.name = extension_text(p->config, "name"), .config = extension_text(p->config, "argument"),
+		.class = class_of(extension_text(remote, "class")), .fail_open = json_is_true(json_object_get(remote, "fail_open")),
+		.wait_ms = number(remote, "wait_ms"), .wait_frames = number(remote, "wait_frames"),
+		.answer_ms = number(remote, "answer_ms"),
 	};
+	char path[PATH_MAX];
 	int ret = -ENOMEM;
 
-	p->socket = remote_socket(sw, name);
+	remote_socket(&p->sw->o, config.name, path);
+	p->socket = strdup(path);
 	config.socket = p->socket;
 	if (p->socket)
-		ret = vswitch_remote_create(sw->sw, sw->o.d->worker.loop, &config, &p->remote);
+		ret = vswitch_remote_create(p->sw->sw, p->sw->o.d->worker.loop, &config, &p->remote);
 	if (ret) {
 		p->remote = NULL;
-		return fail_attach(sw, name, ret, strerror(-ret), err);
+		return fail_attach(p, strerror(-ret), err);
 	}
 	p->ext = vswitch_remote_extension(p->remote);
 	return 0;
 }
 
-static struct placed *place(struct hvnetd_switch *sw, json_t *entry, struct rpc_error *err)
+/* Of p nothing is on the switch any more; its library may be needed again. */
+static void detach(struct placed *p)
+{
+	if (p->remote)
+		vswitch_remote_destroy(p->remote);
+	else
+		vswitch_extension_detach(p->ext);
+	libraries_give_back(p->sw->o.d, extension_module(p->config), p->library);
+	free(p->socket);
+	p->ext = NULL;
+	p->remote = NULL;
+	p->library = NULL;
+	p->socket = NULL;
+}
+
+static void take_off(struct placed *p)
+{
+	TAILQ_REMOVE(&p->sw->extensions, p, link);	/* it hears no news of its end */
+	if (p->ext && vswitch_extension_enabled(p->ext))
+		tell(p->sw, extension_text(p->config, "name"), "disabled", NULL);
+	detach(p);
+	hv_timer_cancel(&p->news);
+	json_decref(p->config);
+	free(p);
+}
+
+/* keep: it stays in its place, with the reason, if it cannot be put there. */
+static int place(struct hvnetd_switch *sw, json_t *entry, bool keep, struct rpc_error *err)
 {
 	struct placed *p = calloc(1, sizeof(*p));
 
-	if (!p) {
-		rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
-		return NULL;
-	}
+	if (!p)
+		return rpc_fail(err, RPC_NO_RESOURCES, NULL, "out of memory");
+	p->sw = sw;
 	p->config = json_incref(entry);
+	p->news.fire = on_news;
 	TAILQ_INSERT_TAIL(&sw->extensions, p, link);
-	if (json_object_get(entry, "remote") ? !attach_remote(sw, p, err) : !attach_library(sw, p, err))
-		return p;
-	take_off(sw, p);
-	return NULL;
+	if (is_remote(entry) ? !attach_remote(p, err) : !attach_library(p, err))
+		return 0;
+	if (!keep) {
+		take_off(p);
+		return -1;
+	}
+	detach(p);
+	snprintf(p->why, sizeof(p->why), "%.250s", err->message);
+	hv_log(HV_LOG_ERROR, "switch \"%s\": extension %s: %s", sw->o.key, extension_text(entry, "name"), p->why);
+	tell(sw, extension_text(entry, "name"), "failed", p->why);
+	memset(err, 0, sizeof(*err));
+	return 0;
 }
 
 /* ---- the stack ---- */
-
-static const json_t *find_entry(const json_t *list, const char *name)
-{
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(list, i, v)
-		if (!strcmp(text_of(v, "name"), name))
-			return v;
-	return NULL;
-}
 
 static bool differs(const json_t *a, const json_t *b, const char *name)
 {
@@ -207,34 +290,55 @@ static bool differs(const json_t *a, const json_t *b, const char *name)
 }
 
 /* Another module or argument is another extension. */
+static bool is_another(const json_t *a, const json_t *b)
+{
+	return differs(a, b, "module") || differs(a, b, "argument") || differs(a, b, "remote");
+}
+
+static json_t *entry_of(const json_t *list, const char *name)
+{
+	int i = extension_find(list, name);
+
+	return i < 0 ? NULL : json_array_get(list, (size_t)i);
+}
+
+/* One that could not be put there is tried again when something is said about it. */
+static bool has_to_go(const struct placed *p, const json_t *entry, const json_t *before)
+{
+	if (!entry || is_another(entry, p->config))
+		return true;
+	return !p->ext && differs(entry, before, "enabled");
+}
+
 static void remove_others(struct hvnetd_switch *sw, const json_t *list)
 {
+	const json_t *before = json_object_get(sw->o.real, "extensions");
 	struct placed *p, *next;
 
 	for (p = TAILQ_FIRST(&sw->extensions); p; p = next) {
-		const json_t *entry = find_entry(list, text_of(p->config, "name"));
+		const char *name = extension_text(p->config, "name");
 
 		next = TAILQ_NEXT(p, link);
-		if (!entry || differs(entry, p->config, "module") || differs(entry, p->config, "argument") ||
-		    differs(entry, p->config, "remote"))
-			take_off(sw, p);
+		if (has_to_go(p, entry_of(list, name), entry_of(before, name)))
+			take_off(p);
 	}
 }
 
-static int set_enabled(struct hvnetd_switch *sw, struct placed *p, const json_t *entry, struct rpc_error *err)
+static int set_enabled(struct placed *p, bool wanted, struct rpc_error *err)
 {
-	const bool wanted = json_is_true(json_object_get(entry, "enabled"));
-	const char *name = text_of(entry, "name");
+	const char *name = extension_text(p->config, "name");
+	struct hvnetd_switch *sw = p->sw;
 	int ret = 0;
 
-	if (wanted == vswitch_extension_enabled(p->ext))
+	if (!p->ext || wanted == vswitch_extension_enabled(p->ext))
 		return 0;
 	if (wanted)
 		ret = vswitch_extension_enable(p->ext);
 	else
 		vswitch_extension_disable(p->ext);
 	if (!ret) {
-		tell(sw, name, wanted ? "enabled" : "disabled");
+		p->why[0] = '\0';
+		tell(sw, name, wanted ? "enabled" : "disabled", NULL);
 		return 0;
 	}
 	if (ret == -EBUSY) {
@@ -246,325 +350,130 @@ static int set_enabled(struct hvnetd_switch *sw, struct placed *p, const json_t 
 				   rpc_fail(err, RPC_FAILED, "name", "extension %s cannot be enabled: %s", name, strerror(-ret));
 }
 
+/* Those that go first: there may be one forwarding extension. keep: those that cannot be enabled stay as they are, with the reason. */
+static int set_all_enabled(struct hvnetd_switch *sw, const json_t *list, bool keep, struct rpc_error *err)
+{
+	const json_t *v;
+	size_t i;
+
+	for (int on = 0; on < 2; on++)
+		json_array_foreach(list, i, v) {
+			struct placed *p = extension_find_placed(sw, extension_text(v, "name"));
+
+			if (!p || json_is_true(json_object_get(v, "enabled")) != (on == 1) || !set_enabled(p, on, err))
+				continue;
+			if (!keep)
+				return -1;
+			snprintf(p->why, sizeof(p->why), "%.250s", err->message);
+			hv_log(HV_LOG_ERROR, "switch \"%s\": extension %s: %s", sw->o.key, extension_text(v, "name"), p->why);
+			tell(sw, extension_text(v, "name"), "failed", p->why);
+			memset(err, 0, sizeof(*err));
+		}
+	return 0;
+}
+
 /* From the bottom up: each above the last one of its class, so at the end the list's order is the stack's. */
 static void set_order(struct hvnetd_switch *sw, const json_t *list)
 {
+	struct vswitch_extension *below[VSWITCH_EXT_FORWARD + 1] = { NULL };
+
 	for (size_t i = json_array_size(list); i-- > 0;) {
-		const struct placed *p = find_placed(sw, text_of(json_array_get(list, i), "name"));
-		struct vswitch_extension *below = NULL;
+		struct placed *p = extension_find_placed(sw, extension_text(json_array_get(list, i), "name"));
+		uint32_t class;
 
-		for (size_t j = i + 1; p && j < json_array_size(list) && !below; j++) {
-			const struct placed *other = find_placed(sw, text_of(json_array_get(list, j), "name"));
-
-			if (other && vswitch_extension_module(other->ext)->class == vswitch_extension_module(p->ext)->class)
-				below = other->ext;
-		}
-		if (p && vswitch_extension_move(p->ext, below))
-			hv_log(HV_LOG_WARNING, "switch \"%s\": extension %s keeps its place", sw->o.key, text_of(p->config, "name"));
+		if (!p || !p->ext)
+			continue;
+		class = vswitch_extension_module(p->ext)->class;
+		if (vswitch_extension_move(p->ext, below[class]))
+			hv_log(HV_LOG_WARNING, "switch \"%s\": extension %s keeps its place", sw->o.key,
+			       extension_text(p->config, "name"));
+		below[class] = p->ext;
 	}
 }
 
-static int set_stack(struct hvnetd_switch *sw, const json_t *list, struct rpc_error *err)
+/* keep: what cannot be done is left, with its reason. */
+static int set_stack(struct hvnetd_switch *sw, const json_t *list, bool keep, struct rpc_error *err)
 {
 	const json_t *v;
 	size_t i;
 
 	remove_others(sw, list);
-	json_array_foreach(list, i, v)
-		if (!find_placed(sw, text_of(v, "name")) && !place(sw, (json_t *)v, err) && !sw->o.d->restoring)
-			return -1;
-	set_order(sw, list);
-	/* Those that go first: there may be one forwarding extension. */
-	for (int on = 0; on < 2; on++)
-		json_array_foreach(list, i, v) {
-			struct placed *p = find_placed(sw, text_of(v, "name"));
+	json_array_foreach(list, i, v) {
+		/* Whether one that is not to take part can be had is not urgent. */
+		const bool may_fail = keep || !json_is_true(json_object_get(v, "enabled"));
 
-			if (p && json_is_true(json_object_get(v, "enabled")) == (on == 1) && set_enabled(sw, p, v, err))
-				return -1;
+		if (!extension_find_placed(sw, extension_text(v, "name")) && place(sw, (json_t *)v, may_fail, err))
+			return -1;
+	}
+	set_order(sw, list);
+	return set_all_enabled(sw, list, keep, err);
+}
+
+/* Who has changed places among those that were there before. */
+static void tell_order(struct hvnetd_switch *sw, const json_t *list, const json_t *before)
+{
+	const json_t *v;
+	size_t i, at = 0;
+
+	json_array_foreach(before, i, v) {
+		const char *name = extension_text(v, "name"), *now = NULL;
+
+		if (extension_find(list, name) < 0)
+			continue;
+		while (!now && at < json_array_size(list)) {
+			now = extension_text(json_array_get(list, at++), "name");
+			if (extension_find(before, now) < 0)
+				now = NULL;
 		}
-	return 0;
+		if (now && strcmp(now, name) != 0)
+			tell(sw, now, "ordered", NULL);
+	}
+}
+
+int extension_prepare(struct hvnetd_switch *sw)
+{
+	const json_t *list = json_object_get(sw->o.config, "extensions"), *before = json_object_get(sw->o.real, "extensions");
+	const json_t *v;
+	json_t *names;
+	size_t i;
+	int ret;
+
+	if (list == before)
+		return 0;
+	names = json_array();
+	json_array_foreach(list, i, v) {
+		const struct placed *p = extension_find_placed(sw, extension_text(v, "name"));
+
+		if (!is_remote(v) && (!p || has_to_go(p, v, entry_of(before, extension_text(v, "name")))))
+			json_array_append_new(names, json_string(extension_module(v)));
+	}
+	ret = libraries_load(sw->o.d, names, sw->o.config);
+	json_decref(names);
+	return ret;
 }
 
 int extension_realize(struct hvnetd_switch *sw, struct rpc_error *err)
 {
 	const json_t *list = json_object_get(sw->o.config, "extensions"), *before = json_object_get(sw->o.real, "extensions");
-	struct rpc_error other = { 0 };
+	int ret = 0;
 
 	if (!sw->extensions.tqh_last)
 		TAILQ_INIT(&sw->extensions);
-	if (list == before || !set_stack(sw, list, err))
-		return 0;
-	if (sw->o.real && set_stack(sw, before, &other))
-		hv_log(HV_LOG_ERROR, "switch \"%s\": the extensions cannot be put back: %s", sw->o.key, other.message);
-	return -1;
+	vswitch_set_stack_ops(sw->sw, &stack_ops, sw);
+	if (list != before) {
+		ret = set_stack(sw, list, sw->o.d->restoring, err);
+		if (!ret)
+			tell_order(sw, list, before);
+		else if (sw->o.real)
+			(void)set_stack(sw, before, true, &(struct rpc_error){ 0 });	/* what fails is said there */
+		libraries_close(sw->o.d);
+	}
+	return ret;
 }
 
 void extension_clear(struct hvnetd_switch *sw)
 {
 	while (sw->extensions.tqh_last && !TAILQ_EMPTY(&sw->extensions))
-		take_off(sw, TAILQ_FIRST(&sw->extensions));
-}
-
-/* ---- answers ---- */
-
-static const char *class_name(uint32_t class)
-{
-	static const char *const names[] = { "capture", "filter", "forward" };
-
-	return class < 3 ? names[class] : "?";
-}
-
-static json_t *show_module(const struct vswitch_ext_module *m, const char *name)
-{
-	return json_pack("{s:s, s:s, s:s*, s:s*}", "name", name, "class", class_name(m->class), "vendor", m->vendor, "version",
-			 m->version);
-}
-
-static json_t *counters(const struct vswitch_extension *ext)
-{
-	struct vswitch_extension_stats s;
-
-	vswitch_extension_stats(ext, &s);
-#define N(member) #member, (json_int_t)s.member
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I}",
-			 N(in_frames), N(out_frames), N(in_dropped), N(out_dropped), N(passed_in), N(completed), N(in_flight),
-			 N(held_total), N(held), N(held_bytes), N(released), N(discarded), N(flushed), N(injected),
-			 N(inject_refused), N(directed), N(requests), N(refusals), N(references), N(misuse), N(batches),
-			 N(frame_ns), N(control_ns));
-#undef N
-}
-
-static json_t *show_placed(const struct placed *p, int place)
-{
-	json_t *o = show_module(vswitch_extension_module(p->ext), text_of(p->config, "name"));
-	struct vswitch_remote_stats st;
-
-	json_object_set_new(o, "enabled", json_boolean(vswitch_extension_enabled(p->ext)));
-	json_object_set_new(o, "place", json_integer(place));
-	if (text_of(p->config, "argument"))
-		json_object_set(o, "argument", json_object_get(p->config, "argument"));
-	if (p->socket)
-		json_object_set_new(o, "socket", json_string(p->socket));
-	else
-		json_object_set_new(o, "module", json_string(module_of(p->config)));
-	if (p->remote) {
-		vswitch_remote_stats(p->remote, &st);
-		json_object_set_new(o, "running", json_boolean(st.attached));
-	}
-	return o;
-}
-
-/* One that is configured, but could not be put on the switch. */
-static json_t *show_missing(const json_t *entry)
-{
-	const json_t *remote = json_object_get(entry, "remote");
-
-	return json_pack("{s:s, s:s, s:b, s:b}", "name", text_of(entry, "name"), "class",
-			 remote ? text_of(remote, "class") : "filter", "enabled", 0, "running", 0);
-}
-
-static json_t *list_installed(struct rpc_call *call)
-{
-	struct hvnetd *d = call->opaque;
-	struct page page = page_of(call);
-	DIR *dir = opendir(d->extension_dir);
-	struct dirent *e;
-
-	while (dir && (e = readdir(dir))) {
-		struct vswitch_library *library;
-		char path[PATH_MAX], name[64];
-		size_t n = strlen(e->d_name);
-
-		if (n < 4 || n > 63 || strcmp(e->d_name + n - 3, ".so") != 0)
-			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)(n - 3), e->d_name);
-		module_path(d, name, path);
-		if (vswitch_library_open(path, NULL, 0, &library))
-			continue;
-		if (page_has(&page))
-			page_add(&page, show_module(vswitch_library_module(library), name));
-		vswitch_library_close(library);
-	}
-	if (dir)
-		closedir(dir);
-	return page_end(&page, "extensions");
-}
-
-static json_t *list_stack(struct rpc_call *call, bool with_counters)
-{
-	struct object *o = switch_param(call);
-	struct hvnetd_switch *sw;
-	struct page page;
-	const json_t *v;
-	size_t i;
-
-	if (!o)
-		return NULL;
-	sw = hv_container_of(o, struct hvnetd_switch, o);
-	page = page_of(call);
-	json_array_foreach(json_object_get(o->config, "extensions"), i, v) {
-		const struct placed *p = sw->extensions.tqh_last ? find_placed(sw, text_of(v, "name")) : NULL;
-		struct vswitch_extension_stats s;
-		json_t *row;
-
-		if (!page_has(&page))
-			continue;
-		row = p ? show_placed(p, (int)i) : show_missing(v);
-		if (p && with_counters) {
-			vswitch_extension_stats(p->ext, &s);
-			json_object_set_new(row, "counters", counters(p->ext));
-			json_object_set_new(row, "last_drop", json_string(s.last_drop));
-		}
-		page_add(&page, row);
-	}
-	return page_end(&page, "extensions");
-}
-
-json_t *method_extension_list(struct rpc_call *call)
-{
-	return rpc_has(call, "switch") ? list_stack(call, false) : list_installed(call);
-}
-
-json_t *method_extension_status(struct rpc_call *call)
-{
-	return list_stack(call, true);
-}
-
-/* ---- changes ---- */
-
-static json_t *copy_stack(const struct object *sw)
-{
-	json_t *list = json_object_get(sw->config, "extensions");
-
-	return list ? json_copy(list) : json_array();
-}
-
-static struct object *put_stack(struct rpc_call *call, struct object *sw, json_t *list)
-{
-	json_t *config = object_copy(sw);
-
-	json_object_set_new(config, "extensions", list);
-	return change_put(call, OBJECT_SWITCH, sw->key, config);
-}
-
-static int place_in(const json_t *list, const char *name)
-{
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(list, i, v)
-		if (!strcmp(text_of(v, "name"), name))
-			return (int)i;
-	return -1;
-}
-
-static json_t *show_stack(const struct object *o)
-{
-	struct hvnetd_switch *sw = hv_container_of(o, struct hvnetd_switch, o);
-	struct page page = { .rows = json_array(), .limit = API_PAGE_MAX };
-	const json_t *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(o->config, "extensions"), i, v) {
-		const struct placed *p = find_placed(sw, text_of(v, "name"));
-
-		if (page_has(&page))
-			page_add(&page, p ? show_placed(p, (int)i) : show_missing(v));
-	}
-	return page_end(&page, "extensions");
-}
-
-/* A new one is on top; the stack keeps the classes apart. */
-json_t *method_extension_enable(struct rpc_call *call)
-{
-	static const char *const members[] = { "module", "argument", "remote", NULL };
-	struct object *sw = switch_param(call);
-	const char *name = rpc_string(call, "name");
-	json_t *list, *entry;
-	int i;
-
-	if (!sw)
-		return NULL;
-	list = copy_stack(sw);
-	i = place_in(list, name);
-	entry = i < 0 ? json_pack("{s:s}", "name", name) : json_copy(json_array_get(list, (size_t)i));
-	copy_params(entry, call, members);
-	json_object_set_new(entry, "enabled", json_true());
-	if (i < 0)
-		json_array_insert_new(list, 0, entry);
-	else
-		json_array_set_new(list, (size_t)i, entry);
-	sw = put_stack(call, sw, list);
-	return sw ? change_show(call, sw, show_stack) : NULL;
-}
-
-/* The place of the one that is meant in a copy of the stack; -1 with err, and no copy. */
-static int find_named(struct rpc_call *call, const struct object *sw, json_t **list)
-{
-	const char *name = rpc_string(call, "name");
-	int i;
-
-	*list = copy_stack(sw);
-	i = place_in(*list, name);
-	if (i >= 0)
-		return i;
-	json_decref(*list);
-	return rpc_fail(&call->err, RPC_NOT_FOUND, "name", "switch \"%s\" has no extension %s", sw->key, name);
-}
-
-json_t *method_extension_disable(struct rpc_call *call)
-{
-	struct object *sw = switch_param(call);
-	json_t *list, *entry;
-	int i = sw ? find_named(call, sw, &list) : -1;
-
-	if (i < 0)
-		return NULL;
-	entry = json_copy(json_array_get(list, (size_t)i));
-	json_object_set_new(entry, "enabled", json_false());
-	json_array_set_new(list, (size_t)i, entry);
-	return put_stack(call, sw, list) ? json_object() : NULL;
-}
-
-json_t *method_extension_remove(struct rpc_call *call)
-{
-	struct object *sw = switch_param(call);
-	json_t *list;
-	int i = sw ? find_named(call, sw, &list) : -1;
-
-	if (i < 0)
-		return NULL;
-	json_array_remove(list, (size_t)i);
-	return put_stack(call, sw, list) ? json_object() : NULL;
-}
-
-json_t *method_extension_order(struct rpc_call *call)
-{
-	const json_t *order = json_object_get(call->params, "order"), *v;
-	struct object *sw = switch_param(call);
-	json_t *list, *sorted;
-	size_t i;
-
-	if (!sw)
-		return NULL;
-	list = copy_stack(sw);
-	sorted = json_array();
-	json_array_foreach(order, i, v) {
-		int at = place_in(list, json_string_value(v));
-
-		if (at < 0) {
-			rpc_fail(&call->err, RPC_NOT_FOUND, "order", "switch \"%s\" has no extension %s, or it is given twice", sw->key,
-				 json_string_value(v));
-			json_decref(list);
-			json_decref(sorted);
-			return NULL;
-		}
-		json_array_append(sorted, json_array_get(list, (size_t)at));
-		json_array_remove(list, (size_t)at);
-	}
-	json_array_extend(sorted, list);	/* those that were not named keep their order, below the others */
-	json_decref(list);
-	sw = put_stack(call, sw, sorted);
-	return sw ? change_show(call, sw, show_stack) : NULL;
+		take_off(TAILQ_FIRST(&sw->extensions));
+	libraries_close(sw->o.d);
 }

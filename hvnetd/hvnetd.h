@@ -101,6 +101,7 @@ struct uplink {
 	uint64_t up_since_ns;
 	unsigned delay_s;		/* before the next try */
 	uint64_t restarts;
+	bool asking;			/* extensions: it is opened when they have answered */
 	char why[128];			/* it is down */
 };
 
@@ -128,6 +129,7 @@ struct adapter {
 	struct hvnetd_switch *sw;	/* borrowed while there is a port */
 	struct vswitch_port *port;	/* owned, or fixed's; NULL: none */
 	struct fixed_port *fixed;	/* borrowed: its port, or NULL */
+	bool asking;			/* extensions: the port is made when they have answered */
 	json_t *settings;		/* owned; configuration that is, or is just being, realized; NULL: not made */
 	struct hv_timer look;		/* something has changed: look at it */
 	bool unfinished;		/* the port's policies are on their way, by walk; there is no NIC on it yet */
@@ -164,6 +166,11 @@ struct hvnetd {
 	uint32_t acl_ids;		/* the highest so far */
 	struct capture_list captures;
 	uint64_t captures_made;
+	struct {			/* extension_library.c's */
+		TAILQ_HEAD(, loaded) list;	/* for the change that is under way */
+		json_t *wanted;		/* owned; the stack that they are for, or NULL */
+		bool loading;
+	} libraries;
 };
 
 /* ---- classes of objects (object.h) ---- */
@@ -281,10 +288,24 @@ bool acl_walk_began(const struct acl_walk *walk);
 /* ---- extensions on a switch (extension.c) ---- */
 
 int extension_check(struct object *sw, struct rpc_error *err);
+/* What o.config's stack needs is opened, before anything is made of it. 0, or OBJECT_WAITS. */
+int extension_prepare(struct hvnetd_switch *sw) __attribute__((warn_unused_result));
 /* Makes the stack what o.config says. 0, or -1 with err and all as before. */
 int extension_realize(struct hvnetd_switch *sw, struct rpc_error *err);
 /* Takes all off. */
 void extension_clear(struct hvnetd_switch *sw);
+/*
+ * Before a port (or on: one that is there) and its NIC (may be NULL) are made: programs outside are asked. 0: make it now;
+ * OBJECT_WAITS: change_wake() and the objects' own "asking" follow.
+ */
+struct vswitch_nic_config;
+struct vswitch_port_config;
+int extension_ask(struct hvnetd_switch *sw, const struct vswitch_port_config *port, const struct vswitch_port *on,
+		  const struct vswitch_nic_config *nic) __attribute__((warn_unused_result));
+/* Whether the call asks for what is installed: then it is answered when a thread has looked. */
+bool extension_list_start(struct hvnetd *d, struct rpc_call *call);
+/* Closes what nobody has taken. The helper has ended. */
+void extensions_finish(struct hvnetd *d);
 
 /* ---- the whole ---- */
 

@@ -87,7 +87,8 @@ struct object_class {
 	int (*check)(struct object *o, struct rpc_error *err);
 	/*
 	 * Makes of o->real's thing o->config's (either may be NULL). 0; -1 with err, and all as before; OBJECT_LATER, and
-	 * change_continue() when it is done; or OBJECT_AGAIN: there is more to do, and it is called again, soon.
+	 * change_continue() when it is done; or OBJECT_AGAIN: there is more to do, and it is called again, soon; OBJECT_WAITS
+	 * with nothing done, and it is called again after change_wake().
 	 */
 	int (*realize)(struct object *o, struct rpc_error *err);
 	/* The struct's own members are to be set up, or given back. May be NULL. */
@@ -95,7 +96,7 @@ struct object_class {
 };
 extern const struct object_class object_classes[OBJECT_KINDS];
 
-enum { OBJECT_LATER = 1, OBJECT_AGAIN = 2 };
+enum { OBJECT_LATER = 1, OBJECT_AGAIN = 2, OBJECT_WAITS = 3 };
 
 struct change;
 TAILQ_HEAD(object_list, object);
@@ -163,6 +164,8 @@ int change_internal(struct hvnetd *d, int (*fill)(struct rpc_call *call, uint64_
 void changes_finish(struct hvnetd *d);
 /* Of the realize() that has said OBJECT_LATER. */
 void change_continue(struct hvnetd *d, int ret, const struct rpc_error *err);
+/* What a realize() that has said OBJECT_WAITS waits for may be there. Otherwise nothing happens. */
+void change_wake(struct hvnetd *d);
 /* Ends the change that the job belongs to, if it is still time. False: too late. */
 bool change_cancel(struct hvnetd *d, const struct job *job);
 /*

@@ -146,9 +146,12 @@ static int make(struct fixed_port *p, struct rpc_error *err)
 {
 	const char *friendly = object_string(&p->o, "friendly");
 	struct vswitch_port_config config = { .name = object_string(&p->o, "name"), .friendly_name = friendly };
-	const struct object *sw = object_find(p->o.d, OBJECT_SWITCH, object_string(&p->o, "switch"));
-	int ret = sw && switch_of(sw) ? vswitch_port_create_as(switch_of(sw), &config, &p->port) : -ENODEV;
+	struct object *sw = object_find(p->o.d, OBJECT_SWITCH, object_string(&p->o, "switch"));
+	int ret;
 
+	if (sw && extension_ask(hv_container_of(sw, struct hvnetd_switch, o), &config, NULL, NULL))
+		return OBJECT_WAITS;
+	ret = sw && switch_of(sw) ? vswitch_port_create_as(switch_of(sw), &config, &p->port) : -ENODEV;
 	if (ret) {
 		p->port = NULL;
 		return ret == -ECANCELED ? refused_by_extension(switch_of(sw), "port", err) :
@@ -180,13 +183,15 @@ int port_realize(struct object *o, struct rpc_error *err)
 {
 	struct fixed_port *p = hv_container_of(o, struct fixed_port, o);
 	const char *friendly;
+	int ret;
 
 	if (!o->config) {
 		unmake(p);
 		return 0;
 	}
-	if (!p->port && make(p, err))
-		return -1;
+	ret = p->port ? 0 : make(p, err);
+	if (ret)
+		return ret;
 	if (!o->real || p->unfinished)
 		return finish_making(p, err);
 	if (policy_apply(p->port, o->config, o->real, false, err))

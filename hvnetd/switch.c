@@ -210,6 +210,7 @@ static int make(struct hvnetd_switch *sw, struct rpc_error *err)
 int switch_realize(struct object *o, struct rpc_error *err)
 {
 	struct hvnetd_switch *sw = hv_container_of(o, struct hvnetd_switch, o);
+	int ret;
 
 	if (!o->config && sw->sw) {
 		captures_switch_gone(o->d, sw->sw);
@@ -221,6 +222,9 @@ int switch_realize(struct object *o, struct rpc_error *err)
 	}
 	if (!o->config)
 		return 0;
+	ret = extension_prepare(sw);
+	if (ret)
+		return ret;
 	if (!sw->sw)
 		return make(sw, err);
 	if (set_options(sw, o->config, err))

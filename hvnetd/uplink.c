@@ -260,16 +260,18 @@ int uplink_realize(struct object *o, struct rpc_error *err)
 	struct uplink *u = hv_container_of(o, struct uplink, o);
 	struct vswitch_port *port = port_of(o);
 	struct rpc_error other = { 0 };
+	bool opens;
 
 	if (!o->config) {
 		uplink_close(u);
 		return 0;
 	}
 	u->kind = uplink_kind_of(o);
-	if (!o->real)
-		return open_new(u, err);
-	if (!is_team_still(u) && has_to_reopen(o))
-		return reopen(u, err);
+	opens = !o->real || (!is_team_still(u) && has_to_reopen(o));
+	if (opens && !uplink_listens(o) && uplink_ask(u))
+		return OBJECT_WAITS;	/* before anything is changed */
+	if (opens)
+		return o->real ? reopen(u, err) : open_new(u, err);
 	if (port && policy_apply(port, o->config, o->real, o->kind == OBJECT_UPLINK, err))
 		return -1;
 	if (!is_team_still(u) || !uplink_change_team(u, o->config, o->real, err))

@@ -14,6 +14,11 @@ void uplink_close(struct uplink *u);
 void uplink_try_later(struct uplink *u);
 void uplink_timer(struct hv_timer *t);
 
+/* Extensions are asked before it is opened. 0: open it; OBJECT_WAITS: change_wake(), or … */
+int uplink_ask(const struct uplink *u) __attribute__((warn_unused_result));
+/* … they have answered one that was "asking". */
+void uplink_answered(struct uplink *u);
+
 /* What connected to its socket is its peer from now on. Takes fd over; false: it cannot be. */
 bool uplink_connected_take(struct uplink *u, int fd);
 
@@ -24,6 +29,8 @@ bool uplink_listens(const struct object *o);
 int uplink_listen(struct uplink *u);
 /* The peer is gone: waits for the next one. */
 void uplink_listen_again(struct uplink *u);
+/* Extensions have answered: the one who knocked is let in. */
+void uplink_listen_answered(struct uplink *u);
 /* Removes the socket. */
 void uplink_listen_end(struct uplink *u);
 

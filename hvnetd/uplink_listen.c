@@ -69,9 +69,15 @@ static void knocked(struct hv_watch *w, uint32_t events)
 {
 	struct uplink_listener *l = hv_container_of(w, struct uplink_listener, watch);
 	struct uplink *u = l->u;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
 	(void)events;
+	if (uplink_ask(u)) {
+		u->asking = true;
+		hv_watch_stop(&l->watch);
+		return;
+	}
+	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0 && !control_trusts(u->o.d->control, fd)) {
 		hv_log_limited(&l->limit, HV_LOG_WARNING, "%s: somebody who may not connected to %s", u->o.key, l->path);
 		close(fd);
@@ -114,6 +120,11 @@ int uplink_listen(struct uplink *u)
 void uplink_listen_again(struct uplink *u)
 {
 	hv_log(HV_LOG_NOTICE, "%s: down: %s; waits for another peer", u->o.key, u->why);
+	wait_for_peer(u->listener);
+}
+
+void uplink_listen_answered(struct uplink *u)
+{
 	wait_for_peer(u->listener);
 }
 

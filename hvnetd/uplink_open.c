@@ -234,6 +234,39 @@ static int open_wire(struct uplink *u, struct vswitch *sw)
 	return -EINVAL;
 }
 
+/* The switch's name for its port. */
+static const char *port_name(const struct uplink *u)
+{
+	const json_t *first = json_array_get(json_object_get(u->o.config, "members"), 0);
+
+	if (u->kind == UPLINK_TAP)
+		return where(u);
+	if (u->kind == UPLINK_PACKET && !uplink_is_team(u))
+		return json_string_value(json_object_get(first, "interface"));
+	return object_string(&u->o, "name");
+}
+
+int uplink_ask(const struct uplink *u)
+{
+	const bool internal = u->o.kind == OBJECT_HOSTNIC;
+	const struct vswitch_port_config port = {
+		.name = port_name(u), .type = internal ? VSWITCH_PORT_INTERNAL : VSWITCH_PORT_EXTERNAL,
+	};
+	const struct vswitch_nic_config nic = { .kind = internal ? VSWITCH_NIC_INTERNAL : VSWITCH_NIC_EXTERNAL };
+	struct object *sw = object_find(u->o.d, OBJECT_SWITCH, object_string(&u->o, "switch"));
+
+	return sw ? extension_ask(hv_container_of(sw, struct hvnetd_switch, o), &port, NULL, &nic) : 0;
+}
+
+void uplink_answered(struct uplink *u)
+{
+	u->asking = false;
+	if (u->listener)
+		uplink_listen_answered(u);
+	else if (hv_timer_arm(u->o.d->worker.loop, &u->timer, 0))
+		hv_log(HV_LOG_ERROR, "%s: out of memory, stays down", u->o.key);
+}
+
 static void report(struct uplink *u, const char *state)
 {
 	if (event_wanted(u->o.d, "uplink.state"))
@@ -270,6 +303,16 @@ static int set_up(struct uplink *u, struct rpc_error *err)
 	return ret;
 }
 
+/* Says of what a switch has refused by whom. */
+static int refused(struct uplink *u, const struct vswitch *sw, int ret, struct rpc_error *err)
+{
+	if (ret != -ECANCELED)
+		return ret;
+	refused_by_extension(sw, "uplink", err);
+	snprintf(u->why, sizeof(u->why), "%.120s", err->message);
+	return ret;
+}
+
 int uplink_open(struct uplink *u, struct rpc_error *err)
 {
 	struct vswitch *sw = switch_for(u);
@@ -282,7 +325,7 @@ int uplink_open(struct uplink *u, struct rpc_error *err)
 	}
 	if (uplink_listens(&u->o))
 		return uplink_listen(u);
-	ret = open_wire(u, sw);
+	ret = refused(u, sw, open_wire(u, sw), err);
 	if (!ret)
 		ret = set_up(u, err);
 	if (ret < 0)
@@ -298,7 +341,7 @@ bool uplink_connected_take(struct uplink *u, int fd)
 
 	u->why[0] = '\0';
 	if (sw)
-		ret = plug_stream(u, sw, fd);
+		ret = refused(u, sw, plug_stream(u, sw, fd), &err);
 	else
 		close(fd);
 	if (!ret)
@@ -312,6 +355,7 @@ void uplink_close(struct uplink *u)
 {
 	hv_timer_cancel(&u->timer);
 	u->lost = false;
+	u->asking = false;
 	uplink_listen_end(u);
 	share_end(u);
 	if (u->uplink && u->o.real)
@@ -359,6 +403,9 @@ void uplink_timer(struct hv_timer *t)
 			uplink_try_later(u);
 		return;
 	}
+	u->asking = uplink_ask(u);
+	if (u->asking)
+		return;
 	u->restarts++;
 	if (uplink_open(u, &err) < 0)
 		uplink_try_later(u);

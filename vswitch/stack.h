@@ -168,8 +168,9 @@ struct vswitch_remote_config {
 /*
  * A place in the stack for a program (extensions/remote.h), attached disabled as any extension, on top of its class. At ingress a
  * frame waits for the program's verdict, on its own: those of other ports and those that the program is not asked about go on. At egress
- * the program only sees copies. It may refuse ports and NICs when it is asked before (vswitch_ask()). One program at a time; who may connect to the socket is
- * the file system's business and of the same user or root (peer credentials). The program's death or silence costs what config says.
+ * the program only sees copies. It may refuse ports and NICs when it is asked before (vswitch_ask()). One program at a time; who may
+ * connect to the socket is the file system's business and of the same user or root (peer credentials). The program's death or silence
+ * costs what config says.
  */
 int vswitch_remote_create(struct vswitch *sw, struct hv_loop *loop, const struct vswitch_remote_config *config,
 			  struct vswitch_remote **out) __attribute__((warn_unused_result));
