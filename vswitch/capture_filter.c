@@ -117,6 +117,19 @@ static void move_load(struct bpf_insn *insn)
 	}
 }
 
+static int take_memory(struct capture_filter *filter, const struct bpf_insn *insns)
+{
+	filter->memory = malloc(FRAME_AT + filter->reach);
+	filter->insns = calloc(filter->num_insns, sizeof(*filter->insns));
+	if (!filter->memory || !filter->insns) {
+		capture_filter_free(filter);
+		return -ENOMEM;
+	}
+	filter->bytes = filter->memory + FRAME_AT;
+	memcpy(filter->insns, insns, filter->num_insns * sizeof(*filter->insns));
+	return 0;
+}
+
 int capture_filter_init(struct capture_filter *filter, const struct bpf_program *program, uint32_t max_bytes)
 {
 	*filter = (struct capture_filter){ 0 };
@@ -130,17 +143,18 @@ int capture_filter_init(struct capture_filter *filter, const struct bpf_program 
 	filter->reach = reach_of(program->bf_insns, program->bf_len, max_bytes) + TAG_BYTES;
 	if (filter->reach < INNER_AT)
 		filter->reach = INNER_AT;
-	filter->memory = malloc(FRAME_AT + filter->reach);
-	filter->insns = calloc(program->bf_len, sizeof(*filter->insns));
-	if (!filter->memory || !filter->insns) {
-		capture_filter_free(filter);
+	filter->num_insns = program->bf_len;
+	if (take_memory(filter, program->bf_insns))
 		return -ENOMEM;
-	}
-	filter->bytes = filter->memory + FRAME_AT;
-	memcpy(filter->insns, program->bf_insns, program->bf_len * sizeof(*filter->insns));
 	for (unsigned i = 0; i < program->bf_len; i++)
 		move_load(&filter->insns[i]);
 	return 0;
+}
+
+int capture_filter_copy(struct capture_filter *filter, const struct capture_filter *from)
+{
+	*filter = (struct capture_filter){ .num_insns = from->num_insns, .reach = from->reach };
+	return take_memory(filter, from->insns);
 }
 
 void capture_filter_free(struct capture_filter *filter)

@@ -18,6 +18,7 @@ enum { CAPTURE_FILTER_NO_TAG = -1 };
 
 struct capture_filter {
 	struct bpf_insn *insns;		/* owned; NULL: every frame passes */
+	uint32_t num_insns;
 	uint32_t reach;			/* bytes of a frame that have to be in bytes */
 	uint8_t *memory;		/* owned: the tag's words, then bytes */
 	uint8_t *bytes;			/* inside it; room for so many */
@@ -25,6 +26,8 @@ struct capture_filter {
 
 /* Of a frame that is max_bytes long at most. -EINVAL: no valid program, or too long, or one that may loop. -ENOMEM. */
 int capture_filter_init(struct capture_filter *filter, const struct bpf_program *program, uint32_t max_bytes);
+/* Another one of the same program, with memory of its own. -ENOMEM. */
+int capture_filter_copy(struct capture_filter *filter, const struct capture_filter *from);
 void capture_filter_free(struct capture_filter *filter);
 /*
  * A frame of len bytes, of which the first n are in filter->bytes: n is the smaller one of len and reach, or less if no more is

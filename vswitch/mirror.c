@@ -56,6 +56,17 @@ int mirror_filter_create(const char *expression, struct capture_filter **out, st
 	return ret;
 }
 
+struct capture_filter *mirror_filter_copy(const struct capture_filter *filter)
+{
+	struct capture_filter *copy = calloc(1, sizeof(*copy));
+
+	if (copy && capture_filter_copy(copy, filter)) {
+		free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
 void mirror_filter_destroy(struct capture_filter *filter)
 {
 	if (filter)

@@ -304,8 +304,12 @@ static void a_source_shows_what_its_filter_says(void)
 	EXPECT(say_udp(A, B, 53), "B");
 	EXPECT(say_udp(B, A, 53), "A M N");
 	EXPECT(say_udp(B, A, 67), "A");
+	/* Something else changes; the filter stays. */
+	SET(A, SOURCE, .monitor_filter = "udp port 53", .dhcp_guard = true);
+	EXPECT(say_udp(A, B, 53), "B M N");
+	EXPECT(say_udp(B, A, 67), "A");
 	SET(A, SOURCE);
-	EXPECT(say_udp(A, B, 67), "B M N");
+	EXPECT(say_udp(A, B, 68), "B M N");
 	end();
 }
 

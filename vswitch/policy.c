@@ -60,19 +60,6 @@ static bool check_addresses(const struct vswitch_port_policy *policy, struct vsw
 	return true;
 }
 
-static bool check_filter(const struct vswitch_port_policy *policy, struct vswitch_why *why)
-{
-	struct capture_filter *filter = NULL;
-	int ret = 0;
-
-	if (!memchr(policy->monitor_filter, '\0', sizeof(policy->monitor_filter)))
-		return policy_refuse(why, "monitor_filter", "it has no end");
-	if (policy->monitor_filter[0])
-		ret = mirror_filter_create(policy->monitor_filter, &filter, why);
-	mirror_filter_destroy(filter);
-	return ret != -EINVAL;
-}
-
 static bool check_monitor(const struct vswitch_port_policy *policy, struct vswitch_why *why)
 {
 	if (policy->monitor_mode > VSWITCH_MONITOR_SOURCE)
@@ -85,7 +72,9 @@ static bool check_monitor(const struct vswitch_port_policy *policy, struct vswit
 		return policy_refuse(why, "monitor_session", "only a source and a destination have one");
 	if (policy->monitor_filter[0] && !policy->monitor_mode)
 		return policy_refuse(why, "monitor_filter", "only a source and a destination have one");
-	return check_filter(policy, why);
+	if (!memchr(policy->monitor_filter, '\0', sizeof(policy->monitor_filter)))
+		return policy_refuse(why, "monitor_filter", "it has no end");
+	return true;
 }
 
 static bool check(const struct vswitch_port_policy *policy, struct vswitch_why *why)
@@ -114,9 +103,15 @@ static bool check_others(const struct vswitch *sw, const struct vswitch_port *ex
 int vswitch_policy_check(const struct vswitch *sw, const struct vswitch_port_policy *policy, struct vswitch_why *why)
 {
 	uint16_t primary_of[VLAN_ID_MASK + 1];
+	struct capture_filter *filter = NULL;
+	int ret;
 
 	if (!check(policy, why))
 		return -EINVAL;
+	ret = policy->monitor_filter[0] ? mirror_filter_create(policy->monitor_filter, &filter, why) : 0;
+	mirror_filter_destroy(filter);
+	if (ret)
+		return ret;
 	return check_others(sw, NULL, policy, primary_of, why) ? 0 : -EBUSY;
 }
 
@@ -137,10 +132,23 @@ static bool inspects(const struct vswitch_port_policy *p)
 	return p->dhcp_guard || p->router_guard || p->bpdu_guard || p->prevent_ip_spoofing || p->dynamic_ip_limit;
 }
 
-static int rules_create(struct vswitch_port *port, const struct vswitch_port_policy *policy, struct port_rules **out)
+/* One that the port has already is not compiled again. */
+static int filter_create(struct port_rules *r, const struct port_rules *old, struct vswitch_why *why)
+{
+	if (!r->policy.monitor_filter[0])
+		return 0;
+	if (!old || strcmp(old->policy.monitor_filter, r->policy.monitor_filter) != 0)
+		return mirror_filter_create(r->policy.monitor_filter, &r->mirror_filter, why);
+	r->mirror_filter = mirror_filter_copy(old->mirror_filter);
+	return r->mirror_filter ? 0 : -ENOMEM;
+}
+
+static int rules_create(struct vswitch_port *port, const struct vswitch_port_policy *policy, struct vswitch_why *why,
+			struct port_rules **out)
 {
 	struct policies *all = port->sw->policies;
 	struct port_rules *r = calloc(1, sizeof(*r));
+	int ret;
 
 	if (!r)
 		return -ENOMEM;
@@ -153,8 +161,11 @@ static int rules_create(struct vswitch_port *port, const struct vswitch_port_pol
 		goto no_memory;
 	if (policy->monitor_mode == VSWITCH_MONITOR_DESTINATION && !(r->mirror = mirror_create()))
 		goto no_memory;
-	if (policy->monitor_filter[0] && mirror_filter_create(policy->monitor_filter, &r->mirror_filter, NULL))
-		goto no_memory;
+	ret = filter_create(r, port->rules, why);
+	if (ret) {
+		rules_free(r);
+		return ret;
+	}
 	vlan_make_rules(&r->vlan, policy, port->external);
 	*out = r;
 	return 0;
@@ -221,7 +232,7 @@ int vswitch_port_set_policy(struct vswitch_port *port, const struct vswitch_port
 	if (!check_others(port->sw, port, policy, primary_of, why))
 		return -EBUSY;
 	if (policy) {
-		ret = rules_create(port, policy, &r);
+		ret = rules_create(port, policy, why, &r);
 		if (ret)
 			return ret;
 	}

@@ -88,6 +88,8 @@ void mirror_destroy(struct mirror *m);
 /* The filter of a mirror. -EINVAL: why (may be NULL) says what is wrong with it. -ENOMEM. */
 int mirror_filter_create(const char *expression, struct capture_filter **out, struct vswitch_why *why)
 	__attribute__((warn_unused_result));
+/* Another one of the same. NULL: out of memory. */
+struct capture_filter *mirror_filter_copy(const struct capture_filter *filter);
 /* NULL is fine. */
 void mirror_filter_destroy(struct capture_filter *filter);
 /* Notes frames that a source port sent, or that any port with rules is about to get. */
