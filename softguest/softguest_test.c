@@ -300,66 +300,50 @@ static void test_exhaustion(void)
 	host_stop(&h);
 }
 
-/*
- * Sends n frames into a guest with little room; the longest time that the receiver did not look, in
- * ns.
- */
-static uint64_t flood(struct guest *a, struct guest *b, unsigned n)
+/* Sends n frames into a guest with little room. */
+static void flood(struct guest *a, struct guest *b, unsigned n)
 {
-	uint64_t now = hv_now_ns(), looked = now, progress = now, worst = 0, seen = 0;
+	enum { PATIENCE_S = 30 };
+	uint64_t now = hv_now_ns(), progress = now, seen = 0;
 	unsigned turns = 0;
 
-	/* What was dropped never comes; but the host's thread may not have run for a while. */
-	while (b->received < n && now - progress < 1000000000) {
+	while (b->received < n && now - progress < PATIENCE_S * UINT64_C(1000000000)) {
 		for (unsigned i = 0; i < 64 && a->sent < n && guest_send(a, mac1, 60 + a->next % 1000); i++)
 			;
 		softguest_flush(a->nic);
 		softguest_poll(a->g);
-		now = hv_now_ns();
-		if (++turns % 4 == 0) {		/* the receiver is the slower one */
+		if (++turns % 4 == 0)		/* the receiver is the slower one */
 			softguest_poll(b->g);
-			worst = now - looked > worst ? now - looked : worst;
-			looked = now;
-		}
+		now = hv_now_ns();
 		if (b->received != seen)
 			progress = now;
 		seen = b->received;
 	}
-	return worst;
 }
 
-/* Sent = received, whatever runs out: sections, rings, receive buffers. */
+/*
+ * Sent = received, whatever runs out: sections, rings, receive buffers. The switch waits for the
+ * receiver longer than it does by default, so that it is no loss if a thread does not run for a while.
+ */
 static void test_no_loss(void)
 {
+	enum { FRAMES = 50000 };
 	struct softguest_nic_opts small = { .receive_bytes = 1 << 20, .ring_pages = 3 };
 	struct softguest_nic_opts narrow = { .ring_pages = 2 };
 	struct host_stats stats = { .port = 1 };
-	bool lossless = false;
 	struct guest a, b;
 	struct host h;
 
-	host_start(&h, 2);
+	host_start_as(&h, 2, &(struct vswitch_config){ .name = "test", .pause_ms = 30000 });
 	guest_attach(&a, &h, 0, 0);
 	guest_attach(&b, &h, 1, 0);
 	guest_open(&a, &narrow);
 	guest_open(&b, &small);
-	/*
-	 * The host gives up on a receiver after 10 ms. If this thread did not run for so long, then
-	 * once more.
-	 */
-	for (unsigned tries = 0; tries < 50 && !lossless; tries++) {
-		uint64_t dropped = host_dropped(&h, 1), worst;
-
-		a.sent = b.received = b.missed = b.bad = 0;
-		b.expected = a.next;
-		worst = flood(&a, &b, 50000);
-		lossless = b.received == 50000;
-		CU_ASSERT_TRUE(lossless || worst > 8000000);
-		CU_ASSERT_EQUAL(b.received + host_dropped(&h, 1) - dropped, 50000);
-		CU_ASSERT_EQUAL(b.bad, 0);
-		CU_ASSERT_TRUE(!lossless || !b.missed);
-	}
-	CU_ASSERT_TRUE(lossless);
+	flood(&a, &b, FRAMES);
+	CU_ASSERT_EQUAL(b.received, FRAMES);
+	CU_ASSERT_EQUAL(host_dropped(&h, 1), 0);
+	CU_ASSERT_EQUAL(b.bad, 0);
+	CU_ASSERT_EQUAL(b.missed, 0);
 	host_do(&h, host_get_stats, &stats);
 	CU_ASSERT_TRUE(stats.stats.pauses > 0);		/* there was pressure */
 	CU_ASSERT_EQUAL(softguest_nic_close(a.nic), 0);

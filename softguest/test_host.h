@@ -83,15 +83,14 @@ static inline void host_remove_nic(struct host *h, void *arg)
 	h->nic[i] = NULL;
 }
 
-static inline void host_start(struct host *h, unsigned guests)
+static inline void host_start_as(struct host *h, unsigned guests, const struct vswitch_config *config)
 {
-	struct vswitch_config config = { .name = "test" };
 	const char *tmp = getenv("TMPDIR");
 
 	*h = (struct host){ .guests = guests };
 	hv_log_set_level(HV_LOG_WARNING);
 	snprintf(h->dir, sizeof(h->dir), "%s/softguestXXXXXX", tmp && strlen(tmp) < 32 ? tmp : "/tmp");
-	if (!mkdtemp(h->dir) || hv_loop_create(&h->loop) || vswitch_create(h->loop, &config, &h->sw))
+	if (!mkdtemp(h->dir) || hv_loop_create(&h->loop) || vswitch_create(h->loop, config, &h->sw))
 		abort();
 	for (unsigned i = 0; i < guests; i++) {
 		char name[32];
@@ -105,6 +104,13 @@ static inline void host_start(struct host *h, unsigned guests)
 	}
 	if (pthread_create(&h->thread, NULL, host_thread, h))
 		abort();
+}
+
+static inline void host_start(struct host *h, unsigned guests)
+{
+	const struct vswitch_config config = { .name = "test" };
+
+	host_start_as(h, guests, &config);
 }
 
 static inline void host_stop(struct host *h)

@@ -67,7 +67,7 @@ static bool start_bound(struct vswitch_port *receiver)
 
 	if (receiver->pause_deadline_ns)
 		return true;
-	receiver->pause_deadline_ns = vswitch_now_ns(sw) + PAUSE_NS;
+	receiver->pause_deadline_ns = vswitch_now_ns(sw) + sw->pause_ns;
 	/* Without a timer there is no bound, so there is no pause either. */
 	if (sw->loop && hv_timer_arm(sw->loop, &receiver->pause_timer, receiver->pause_deadline_ns)) {
 		receiver->pause_deadline_ns = 0;

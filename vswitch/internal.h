@@ -20,7 +20,7 @@ enum {
 	VLAN_ID_MASK = 0xfff,
 	VLAN_ID_RESERVED = 0xfff,	/* 802.1Q: not to be used */
 	CACHE_WAYS = 8,			/* our policy: a port's peers with neighbouring addresses, one line each */
-	PAUSE_NS = 10000000,		/* our policy, as the header says */
+	DEFAULT_PAUSE_MS = 10,		/* our policy, as the header says */
 	DEFAULT_LEARNED = 8192,		/* … as well */
 	LEARNED_MAX = 1048576,
 	DEFAULT_AGEING_S = 300,
@@ -167,6 +167,7 @@ struct port_bandwidth;			/* bandwidth_internal.h */
 
 struct vswitch {
 	struct fdb fdb;
+	uint64_t pause_ns;		/* the longest congestion that senders wait for */
 	TAILQ_HEAD(vswitch_ports, vswitch_port) ports;	/* by id */
 	struct vswitch_port *ports_by_id[256];	/* lists by id modulo their number */
 	TAILQ_HEAD(, vswitch_capture) captures;

@@ -96,6 +96,7 @@ int vswitch_create(struct hv_loop *loop, const struct vswitch_config *config, st
 		return -ENOMEM;
 	strcpy(sw->name, config->name);
 	sw->loop = loop;
+	sw->pause_ns = (config->pause_ms ? config->pause_ms : DEFAULT_PAUSE_MS) * UINT64_C(1000000);
 	sw->tick.fire = tick;
 	TAILQ_INIT(&sw->ports);
 	TAILQ_INIT(&sw->captures);

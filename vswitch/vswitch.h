@@ -80,6 +80,7 @@ struct vswitch_config {
 	const char *name;		/* unique name; copied */
 	uint32_t max_learned;		/* 0: 8192 (our policy, as Open vSwitch) */
 	uint32_t ageing_s;		/* 0: 300 (802.1D) */
+	uint32_t pause_ms;		/* how long senders wait for a receiver that is short of room; 0: 10 (our policy) */
 };
 
 /*
@@ -203,8 +204,8 @@ bool vswitch_port_input(struct vswitch_port *port, struct vswitch_frame *const *
 
 /*
  * A NIC that has room for less than a few batches says so, and says when it has room again. Who sends to its address
- * meanwhile is told to pause (floods pause nobody), for a bounded time (our policy: 10 ms from the first sender's
- * pause). After that the NIC is stalled: nobody pauses for it any more, and what it cannot take its deliver() drops,
+ * meanwhile is told to pause (floods pause nobody), for a bounded time (pause_ms from the first sender's pause).
+ * After that the NIC is stalled: nobody pauses for it any more, and what it cannot take its deliver() drops,
  * until it says that it has room.
  */
 void vswitch_port_set_congested(struct vswitch_port *port, bool congested);
