@@ -445,7 +445,7 @@ static void refuses_what_makes_no_sense(void)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		policy.vlan = bad[i].vlan;
-		why = (struct vswitch_why){ "", "" };
+		why = (struct vswitch_why){ .field = "" };
 		CU_ASSERT_EQUAL(vswitch_policy_check(sw, &policy, &why), -EINVAL);
 		expect("field", why.field, bad[i].field);
 		CU_ASSERT(vswitch_port_policy(nics[T].port, &before));
