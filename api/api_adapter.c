@@ -7,8 +7,8 @@ static const char *const models[] = { "82540em", "82545em", "82544gc", NULL };
 static const char *const link_states[] = { "up", "down", NULL };
 static const char *const nic_states[] = { "none", "created", "connected", "disconnected", NULL };
 
-#define VM F_NAME("vm", NEED, "the virtual machine")
-#define ADAPTER F_REFERENCE("adapter", NEED, "the adapter: VM/NAME")
+#define VM F_NAME("vm", NEED, "the virtual machine, by name or GUID")
+#define ADAPTER F_REFERENCE("adapter", NEED, "the adapter: VM/NAME or GUID")
 #define PLACE \
 	F_STRING("switch", MAY, 0, 2 * HVNETD_NAME_BYTES - 1, "the switch that it is on; \"\": none"), \
 	F_REFERENCE("port", MAY, "a port made with port.create to be on, SWITCH/PORT, instead of one of its own")
@@ -26,7 +26,7 @@ const struct field api_vm_config[] = {
 };
 
 const struct field api_adapter_config[] = {
-	VM,
+	F_NAME("vm", NEED, "the virtual machine"),
 	F_NAME("name", NEED, "name, unique in the VM"),
 	ADAPTER_FORM,
 	F_REFERENCE("switch", MAY, "the switch that it is on"),
@@ -80,6 +80,7 @@ static const struct field adapter_list_params[] = {
 
 static const struct field vm_result[] = {
 	F_NAME("name", NEED, "name"),
+	F_STRING("guid", NEED, 36, 36, "unique id"),
 	F_INT("vcpus", NEED, 1, API_VCPUS_MAX, "virtual processors at most"),
 	F_STRING("socket", NEED, 1, 4096, "where its QEMU attaches for synthetic adapters"),
 	F_BOOL("scoped", NEED, "whether it ends with a connection"),
@@ -96,6 +97,7 @@ static const struct field vms_result[] = { PAGE_RESULT("vms", vm_result, "the vi
 
 static const struct field adapter_result[] = {
 	F_STRING("id", NEED, 1, 2 * HVNETD_NAME_BYTES, "VM/NAME"),
+	F_STRING("guid", NEED, 36, 36, "unique id; of a synthetic adapter its VMBus instance in the guest"),
 	F_NAME("vm", NEED, "the virtual machine"),
 	F_NAME("name", NEED, "name"),
 	F_ENUM("kind", NEED, kinds, "synthetic or emulated"),

@@ -19,7 +19,7 @@ const char *const api_policy_kinds[] = {
 };
 
 #define SWITCH F_REFERENCE("switch", NEED, "the switch")
-#define PORT F_REFERENCE("port", NEED, "the port: SWITCH/PORT, or an adapter: VM/NAME")
+#define PORT F_REFERENCE("port", NEED, "the port: SWITCH/PORT, an adapter: VM/NAME, or the GUID of either")
 
 #define VLAN_ID(name, text) F_INT(name, MAY, 1, 4094, text)
 #define VLAN_SETTINGS \

@@ -2,6 +2,8 @@
 /* Changes to the real daemon: transactions, dry runs, refusals with their data, events, and what the profile shows. */
 #include "hvnetd/test_api.h"
 
+#include <ctype.h>
+
 static struct hvnet_client *c;
 static pid_t host;
 
@@ -225,6 +227,44 @@ static void long_acls(void)
 	CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"lab/p\"}", "objects[0].counters.acl.entries"), "1000");
 	GIVES(c, 0, "acl.del", "{\"port\":\"lab/p\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"lab/p\"}", "objects[0].counters.acl.entries"), "0");
+	end();
+}
+
+/* A member of an answer as the only parameter of another request, of which a member is told. */
+static const char *by_guid(const char *method, const char *parameter, const char *guid, const char *path)
+{
+	char params[128];
+
+	snprintf(params, sizeof(params), "{\"%s\":\"%s\"}", parameter, guid);
+	return answer(c, method, params, path);
+}
+
+/* Whatever has a GUID is found by it, in any case of letters. */
+static void guids(void)
+{
+	char guid[64];
+
+	begin();
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\"}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\"}");
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\"}");
+	snprintf(guid, sizeof(guid), "%s", answer(c, "vm.list", "{}", "vms[0].guid"));
+	CU_ASSERT_STRING_EQUAL(by_guid("vm.list", "vm", guid, "vms[0].name"), "a");
+	CU_ASSERT_STRING_EQUAL(by_guid("adapter.list", "vm", guid, "total"), "2");
+	snprintf(guid, sizeof(guid), "%s", answer(c, "adapter.list", "{}", "adapters[1].guid"));
+	for (char *p = guid; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	CU_ASSERT_STRING_EQUAL(by_guid("adapter.get", "adapter", guid, "id"), "a/nic1");
+	CU_ASSERT_STRING_EQUAL(by_guid("policy.get", "port", guid, "port"), "a/nic1");
+	snprintf(guid, sizeof(guid), "%s", answer(c, "port.get", "{\"port\":\"lab/p\"}", "guid"));
+	CU_ASSERT_STRING_EQUAL(by_guid("port.get", "port", guid, "name"), "p");
+	snprintf(guid, sizeof(guid), "%s", answer(c, "switch.get", "{\"switch\":\"lab\"}", "id"));
+	CU_ASSERT_STRING_EQUAL(by_guid("switch.get", "switch", guid, "name"), "lab");
+	GIVES(c, RPC_NOT_FOUND, "switch.get", "{\"switch\":\"00000000-0000-0000-0000-000000000000\"}");
+	GIVES(c, RPC_NOT_FOUND, "port.get", "{\"port\":\"00000000-0000-0000-0000-000000000000\"}");
+	GIVES(c, RPC_NOT_FOUND, "adapter.get", "{\"adapter\":\"00000000-0000-0000-0000-000000000000\"}");
+	GIVES(c, RPC_NOT_FOUND, "vm.del", "{\"vm\":\"00000000-0000-0000-0000-000000000000\"}");
 	end();
 }
 
@@ -492,6 +532,7 @@ static const struct hv_test tests[] = {
 	{ "a large transaction does not hold up others, and lists come in pages", large },
 	{ "an answer in pieces is what it would be in one", pieces },
 	{ "long ACLs are applied whole", long_acls },
+	{ "what has a GUID is found by it", guids },
 	{ "a refusal says by whom, in which state, with what else", refusals },
 	{ "policies are set, kept and cleared", policies },
 	{ "who has subscribed is told of what happened, once and in order", events },

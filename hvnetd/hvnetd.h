@@ -188,10 +188,25 @@ int adapter_check(struct object *o, struct rpc_error *err);
 int adapter_realize(struct object *o, struct rpc_error *err);
 void adapter_init(struct object *o);
 
+/* ---- what requests refer to (reference.c): NULL with err ---- */
+
+enum { GUID_TEXT_BYTES = 37 };
+
+/* By name, id or friendly name. */
+struct object *switch_find(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* By name or GUID. */
+struct object *vm_find(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* By "VM/NAME" or GUID. */
+struct object *adapter_find(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* By "SWITCH/PORT" or "VM/ADAPTER", or the GUID of either. */
+struct object *object_find_port(struct hvnetd *d, const char *reference, struct rpc_error *err);
+/* The same for the same names on the same host; a port's stays when its switch has another name. */
+void port_guid(const struct object *sw, const struct vswitch_port *port, char text[GUID_TEXT_BYTES]);
+/* Of a VM or adapter: a synthetic one's is what its guest sees. */
+void object_guid(const struct object *o, char text[GUID_TEXT_BYTES]);
+
 /* ---- switches ---- */
 
-/* By name, id or friendly name. NULL with err. */
-struct object *switch_find(struct hvnetd *d, const char *reference, struct rpc_error *err);
 /* NULL: it was not made. */
 struct vswitch *switch_of(const struct object *o);
 struct vswitch_port *switch_first_port(const struct object *o);
@@ -201,8 +216,6 @@ enum switch_type switch_type_of(struct hvnetd *d, const char *name);
 struct object *port_owner(struct hvnetd *d, const struct object *sw, const struct vswitch_port *port);
 /* The live port of such an object; NULL: none now. */
 struct vswitch_port *port_of(const struct object *o);
-/* "SWITCH/PORT" or "VM/ADAPTER", or a port's GUID. NULL with err. */
-struct object *object_find_port(struct hvnetd *d, const char *reference, struct rpc_error *err);
 /* The live port that has the object's own policies; NULL: none, or it is not there yet, or about to be left. */
 struct vswitch_port *policy_port(const struct object *o);
 /* The object whose policies count for it: itself, or the port of port.create that an adapter is on. */

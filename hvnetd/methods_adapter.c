@@ -13,12 +13,7 @@
 
 static struct object *find_vm(struct rpc_call *call)
 {
-	const char *name = rpc_string(call, "vm");
-	struct object *o = object_find(call->opaque, OBJECT_VM, name);
-
-	if (!o)
-		rpc_fail(&call->err, RPC_NOT_FOUND, "vm", "there is no VM \"%s\"; `hvnetctl vm show` lists them", name);
-	return o;
+	return vm_find(call->opaque, rpc_string(call, "vm"), &call->err);
 }
 
 static void make_up_name(struct hvnetd *d, char name[HVNETD_NAME_BYTES])
@@ -89,13 +84,7 @@ json_t *method_vm_list(struct rpc_call *call)
 
 static struct object *find_adapter(struct rpc_call *call)
 {
-	const char *id = rpc_string(call, "adapter");
-	struct object *o = object_find(call->opaque, OBJECT_ADAPTER, id);
-
-	if (!o)
-		rpc_fail(&call->err, RPC_NOT_FOUND, "adapter",
-			 "there is no adapter \"%s\"; `hvnetctl adapter show` lists them (an id is VM/NAME)", id);
-	return o;
+	return adapter_find(call->opaque, rpc_string(call, "adapter"), &call->err);
 }
 
 static bool is_taken(struct hvnetd *d, const char *vm, const char *name)
@@ -166,8 +155,10 @@ static int set_place(struct rpc_call *call, json_t *config, bool *changed)
 	json_object_del(config, "switch");
 	json_object_del(config, "port");
 	if (port) {
-		o = object_find(call->opaque, OBJECT_PORT, port);
+		o = object_find_port(call->opaque, port, &call->err);
 		if (!o)
+			return -1;
+		if (o->kind != OBJECT_PORT)
 			return rpc_fail(&call->err, RPC_NOT_FOUND, "port", "there is no port \"%s\" made with port.create", port);
 		json_object_set(config, "switch", json_object_get(o->config, "switch"));
 		json_object_set_new(config, "port", json_string(o->key));

@@ -53,27 +53,6 @@ struct object *port_owner(struct hvnetd *d, const struct object *sw, const struc
 	return NULL;
 }
 
-struct object *object_find_port(struct hvnetd *d, const char *reference, struct rpc_error *err)
-{
-	static const enum object_kind kinds[] = { OBJECT_ADAPTER, OBJECT_PORT, OBJECT_UPLINK, OBJECT_HOSTNIC };
-	struct object *found = NULL;
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct object *o = object_find(d, kinds[i], reference);
-
-		if (o && found) {
-			rpc_fail(err, RPC_AMBIGUOUS, "port", "\"%s\" is the name of both an %s and a %s", reference,
-				 object_classes[found->kind].name, object_classes[o->kind].name);
-			return NULL;
-		}
-		found = o ? o : found;
-	}
-	if (!found)
-		rpc_fail(err, RPC_NOT_FOUND, "port", "there is no port \"%s\"; a port is SWITCH/NAME, or an adapter VM/NAME; "
-			 "`hvnetctl port show` lists them", reference);
-	return found;
-}
-
 struct vswitch_port *policy_port(const struct object *o)
 {
 	static const char *const places[] = { "switch", "port", NULL };

@@ -173,15 +173,14 @@ json_t *method_stats_get(struct rpc_call *call)
 	const char *vm = rpc_string(call, "vm");
 	struct hvnetd *d = call->opaque;
 	const struct vswitch_port *port;
-	const struct object *only, *sw;
+	const struct object *only, *sw, *named = NULL;
 	struct hv_loop_stats loop;
 	json_t *answer, *worker = json_object();
 	struct page page;
 
 	if (find_subjects(call, &only, &port))
 		return NULL;
-	if (vm && !object_find(d, OBJECT_VM, vm)) {
-		rpc_fail(&call->err, RPC_NOT_FOUND, "vm", "there is no VM \"%s\"", vm);
+	if (vm && !(named = vm_find(d, vm, &call->err))) {
 		json_decref(worker);
 		return NULL;
 	}
@@ -194,7 +193,7 @@ json_t *method_stats_get(struct rpc_call *call)
 		if (!vm && (!only || sw == only) && switch_of(sw))
 			add_ports(&page, sw, port);
 	if (!only)
-		add_vms(&page, d, vm);
+		add_vms(&page, d, named ? named->key : NULL);
 	answer = json_pack("{s:o, s:{s:i}}", "worker", worker, "control", "connections", (int)control_clients(d->control));
 	page_put(&page, "objects", answer);
 	return answer;

@@ -17,32 +17,6 @@ struct vswitch_port *switch_first_port(const struct object *o)
 	return switch_of(o) ? vswitch_next_port(switch_of(o), NULL) : NULL;
 }
 
-struct object *switch_find(struct hvnetd *d, const char *reference, struct rpc_error *err)
-{
-	struct object *o = object_find(d, OBJECT_SWITCH, reference), *found = NULL;
-	const char *s;
-
-	if (o)
-		return o;
-	OBJECT_FOREACH(o, d, OBJECT_SWITCH) {
-		s = object_string(o, "id");
-		if (s && !strcasecmp(s, reference))
-			return o;
-		s = object_string(o, "friendly");
-		if (!s || strcmp(s, reference) != 0)
-			continue;
-		if (found) {
-			rpc_fail(err, RPC_AMBIGUOUS, "switch", "both \"%s\" and \"%s\" have the friendly name \"%s\"; give the "
-				 "unique name", found->key, o->key, reference);
-			return NULL;
-		}
-		found = o;
-	}
-	if (!found)
-		rpc_fail(err, RPC_NOT_FOUND, "switch", "there is no switch \"%s\"; `hvnetctl switch show` lists them", reference);
-	return found;
-}
-
 static bool is_on(const struct object *o, const char *name)
 {
 	const char *sw = object_string(o, "switch");

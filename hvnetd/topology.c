@@ -184,7 +184,7 @@ static void add_host_side(struct picture *p, const struct object *o, const char 
 static void add_port(struct picture *p, const struct object *sw, const struct vswitch_port *live)
 {
 	const struct object *owner = port_owner(p->d, sw, live);
-	char id[ID_BYTES], on[ID_BYTES], guid[37];
+	char id[ID_BYTES], on[ID_BYTES], guid[GUID_TEXT_BYTES];
 	struct vswitch_port_info info;
 
 	vswitch_port_info(live, &info);

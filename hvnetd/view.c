@@ -216,7 +216,7 @@ json_t *show_live_port(const struct object *sw, const struct vswitch_port *port)
 	const struct object *owner = port_owner(sw->d, sw, port);
 	struct vswitch_port_info info;
 	struct vswitch_port_stats st;
-	char guid[37];
+	char guid[GUID_TEXT_BYTES];
 	json_t *s;
 
 	vswitch_port_info(port, &info);
@@ -247,15 +247,6 @@ json_t *show_port(const struct object *o)
 	return sw && port ? show_live_port(sw, port) : json_object();
 }
 
-void port_guid(const struct object *sw, const struct vswitch_port *port, char text[37])
-{
-	uint8_t g[16];
-
-	guid_from_names(sw->d->host, sw->key, vswitch_port_name(port), g);
-	snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3], g[2], g[1], g[0], g[5],
-		 g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
-}
-
 /* ---- virtual machines ---- */
 
 static void put_bus(json_t *s, struct vm *vm)
@@ -278,6 +269,7 @@ static void put_bus(json_t *s, struct vm *vm)
 
 json_t *show_vm(const struct object *o)
 {
+	char guid[GUID_TEXT_BYTES];
 	struct vm *vm = hv_container_of(o, struct vm, o);
 	json_t *adapters = json_array(), *s;
 	const struct object *a;
@@ -288,6 +280,8 @@ json_t *show_vm(const struct object *o)
 	s = json_pack("{s:s, s:O, s:s, s:b, s:b, s:o}", "name", o->key, "vcpus", json_object_get(o->config, "vcpus"), "socket",
 		      vm->socket ? vm->socket : "-", "scoped", o->scope != 0, "attached",
 		      vm->bridge && vmbus_bridge_attached(vm->bridge), "adapters", adapters);
+	object_guid(o, guid);
+	json_object_set_new(s, "guid", json_string(guid));
 	if (o->scope)
 		json_object_set_new(s, "owner_pid", json_integer(o->pid));
 	if (vm->bridge)
@@ -344,6 +338,7 @@ static void put_guest(json_t *s, const struct adapter *a)
 
 json_t *show_adapter(const struct object *o)
 {
+	char guid[GUID_TEXT_BYTES];
 	const struct adapter *a = hv_container_of(o, struct adapter, o);
 	const char *link = object_string(o, "link"), *state = adapter_nic_state(a);
 	json_t *s = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:b, s:s}", "id", o->key, "vm", object_string(o, "vm"),
@@ -352,6 +347,8 @@ json_t *show_adapter(const struct object *o)
 			      adapter_driver_up(a), "nic", state, "active", !strcmp(state, "connected"), "socket",
 			      adapter_socket(a) ? adapter_socket(a) : "-");
 
+	object_guid(o, guid);
+	json_object_set_new(s, "guid", json_string(guid));
 	if (object_string(o, "switch"))
 		json_object_set(s, "switch", json_object_get(o->config, "switch"));
 	if (a->port) {

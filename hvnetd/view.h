@@ -31,8 +31,6 @@ json_t *show_uplink(const struct object *o);
 json_t *show_hostnic(const struct object *o);
 json_t *show_port(const struct object *o);	/* of an object that has a port */
 json_t *show_live_port(const struct object *sw, const struct vswitch_port *port);
-/* The same for the same names on the same host. */
-void port_guid(const struct object *sw, const struct vswitch_port *port, char text[37]);
 json_t *show_vm(const struct object *o);
 json_t *show_adapter(const struct object *o);
 json_t *show_policy(const struct object *o);
