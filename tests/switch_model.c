@@ -662,19 +662,32 @@ static bool mirrors(const struct model_port *p, enum vswitch_monitor_direction d
 	       (p->policy.monitor_direction == VSWITCH_MONITOR_BOTH || p->policy.monitor_direction == direction);
 }
 
+/* The filters that the tests set are these few. */
+static bool shows(const struct model_port *p, const struct way *w)
+{
+	static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	const char *filter = p->policy.monitor_filter;
+
+	if (!strcmp(filter, "ether broadcast"))
+		return !memcmp(w->f->bytes, broadcast, 6);
+	if (!strcmp(filter, "vlan 100"))
+		return w->vlan == 100;
+	return strcmp(filter, "not vlan 100") != 0 || w->vlan != 100;
+}
+
 /* sent: the frame got past the policies of its port. */
 static bool wants_copy(const struct model *m, int port, int mirror, const struct way *w, bool sent)
 {
 	const struct model_port *d = &m->ports[mirror];
 
 	if (mirror == port || !is_live(d) || !d->has_policy || d->blocked ||
-	    d->policy.monitor_mode != VSWITCH_MONITOR_DESTINATION || w->to[mirror])
+	    d->policy.monitor_mode != VSWITCH_MONITOR_DESTINATION || w->to[mirror] || !shows(d, w))
 		return false;
-	if (sent && mirrors(&m->ports[port], VSWITCH_MONITOR_FROM_NIC) &&
+	if (sent && mirrors(&m->ports[port], VSWITCH_MONITOR_FROM_NIC) && shows(&m->ports[port], w) &&
 	    m->ports[port].policy.monitor_session == d->policy.monitor_session)
 		return true;
 	for (int i = 0; i < MODEL_PORTS; i++)
-		if (w->to[i] == 1 && mirrors(&m->ports[i], VSWITCH_MONITOR_TO_NIC) &&
+		if (w->to[i] == 1 && mirrors(&m->ports[i], VSWITCH_MONITOR_TO_NIC) && shows(&m->ports[i], w) &&
 		    m->ports[i].policy.monitor_session == d->policy.monitor_session)
 			return true;
 	return false;

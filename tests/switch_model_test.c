@@ -114,6 +114,7 @@ static void random_guards(struct vswitch_port_policy *p)
 
 static struct vswitch_port_policy random_policy(void)
 {
+	static const char *const filters[] = { "", "", "ether broadcast", "vlan 100", "not vlan 100" };
 	struct vswitch_port_policy p = { .num_addresses = 0 };
 
 	if (pick(4))
@@ -129,8 +130,10 @@ static struct vswitch_port_policy random_policy(void)
 	if (!pick(3))
 		random_guards(&p);
 	p.monitor_mode = pick(3) ? VSWITCH_MONITOR_NONE : (enum vswitch_monitor_mode)pick(3);
-	if (p.monitor_mode)
+	if (p.monitor_mode) {
 		p.monitor_session = (uint8_t)pick(2);
+		strcpy(p.monitor_filter, filters[pick(5)]);
+	}
 	if (p.monitor_mode == VSWITCH_MONITOR_SOURCE)
 		p.monitor_direction = (enum vswitch_monitor_direction)pick(3);
 	p.lldp = !pick(12);
