@@ -2,7 +2,7 @@
 /* Rows of the API: notifications to those who have subscribed. */
 #include "api/api.h"
 
-static const char *const changes[] = { "added", "changed", "deleted", NULL };
+static const char *const changes[] = { "added", "changed", "renamed", "deleted", NULL };
 static const char *const port_states[] = { "created", "teardown", "deleted", NULL };
 static const char *const nic_states[] = { "created", "connected", "disconnected", "deleted", NULL };
 static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
@@ -28,6 +28,7 @@ static const struct field object_fields[] = {
 	F_STRING("kind", NEED, 1, 16, "switch, uplink, hostnic, port, vm or adapter"),
 	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "which"),
 	F_ENUM("action", NEED, changes, "what has become of it"),
+	F_STRING("was", MAY, 1, 2 * HVNETD_NAME_BYTES, "what it was called, if it was renamed"),
 	FIELD_END
 };
 static const struct field port_fields[] = {

@@ -137,7 +137,7 @@ static const struct field maybe_switch_params[] = {
 
 static const struct field switch_set_params[] = {
 	SWITCH_REFERENCE,
-	F_NAME("name", MAY, "another unique name"),
+	F_NAME("name", MAY, "another unique name; all that is on it stays, and runs on"),
 	F_ENUM("type", MAY, api_switch_types, "private or internal: also lets go of the uplink; private: also of the host NICs"),
 	SWITCH_SETTINGS,
 	F_BOOL("host_nic", MAY, "true gives the host a NIC on it, false takes all host NICs off"),

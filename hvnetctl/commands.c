@@ -62,6 +62,7 @@ const struct command commands[] = {
 	CALL("switch", "get", "switch.get", "switch"),
 	CALL("switch", "add", "switch.create", "name"),
 	CALL("switch", "set", "switch.set", "switch"),
+	CALL("switch", "rename", "switch.set", "switch", "name"),
 	CALL("switch", "del", "switch.delete", "switch"),
 
 	LIST("uplink", "show", "uplink.list", "switch", "uplinks",

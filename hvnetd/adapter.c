@@ -518,7 +518,6 @@ static int make(struct adapter *a, struct rpc_error *err)
 }
 
 static const char *const what_makes_it[] = { "kind", "mac", "mtu", "model", NULL };
-static const char *const where_it_is[] = { "switch", "port", NULL };
 
 static bool differs(const json_t *a, const json_t *b, const char *const *members)
 {
@@ -538,12 +537,23 @@ static void set_settings(struct adapter *a, json_t *config)
 	a->settings = config;
 }
 
+bool adapter_is_moved(const struct adapter *a)
+{
+	const char *sw = object_string(&a->o, "switch"), *port = object_string(&a->o, "port");
+
+	if (!a->port || !sw)
+		return a->port;
+	/* By identity: a switch that has another name is no other place. */
+	return object_find(a->o.d, OBJECT_SWITCH, sw) != &a->sw->o ||
+	       (port ? object_find(a->o.d, OBJECT_PORT, port) : NULL) != (a->fixed ? &a->fixed->o : NULL);
+}
+
 /* To another place, or with other policies in the same one. The guest sees the link go down and up, or nothing. */
 static int change(struct adapter *a, struct rpc_error *err)
 {
 	json_t *before = a->o.real;
 	struct rpc_error other = { 0 };
-	const bool moved = differs(a->o.config, a->settings, where_it_is);
+	const bool moved = adapter_is_moved(a);
 	int ret;
 
 	if (a->unfinished && a->settings != a->o.config)	/* on its way to what it is not to be */
@@ -603,7 +613,7 @@ static bool takes_a_port(const struct adapter *a)
 			      adapter_kind_of(&a->o) == ADAPTER_SYNTHETIC && bridge && vmbus_bridge_attached(bridge);
 
 	return attached && object_string(&a->o, "switch") &&
-	       (!a->port || differs(a->o.config, a->settings, where_it_is) || differs(a->o.config, a->settings, what_makes_it));
+	       (!a->port || adapter_is_moved(a) || differs(a->o.config, a->settings, what_makes_it));
 }
 
 int adapter_realize(struct object *o, struct rpc_error *err)

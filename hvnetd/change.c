@@ -245,6 +245,8 @@ static void step_revert(struct change *c)
 	if (c->at < c->num_touched) {
 		t = &c->touched[c->at++];
 		t->o->walk = (struct acl_walk){ 0 };
+		if (t->key && !object_rekey(t->o, t->key) && strcmp(t->o->key, t->key) != 0)
+			hv_log(HV_LOG_ERROR, "%s %s: cannot be called %s again", object_classes[t->o->kind].name, t->o->key, t->key);
 		object_set_config(t->o, json_incref(t->before));
 		return;
 	}

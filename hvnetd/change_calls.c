@@ -43,6 +43,31 @@ struct object *change_put(struct rpc_call *call, enum object_kind kind, const ch
 	return o;
 }
 
+/* It is there; most often it is the last one. */
+static struct touched *touched_of(struct change *c, const struct object *o)
+{
+	size_t i = c->num_touched - 1;
+
+	while (c->touched[i].o != o)
+		i--;
+	return &c->touched[i];
+}
+
+struct object *change_rename(struct rpc_call *call, struct object *o, const char *key, json_t *config)
+{
+	struct change *c = call->change;
+	struct touched *t;
+
+	if (!change_put(call, o->kind, o->key, config))
+		return NULL;
+	t = touched_of(c, o);
+	t->key = t->key ? t->key : strdup(o->key);
+	if (t->key && object_rekey(o, key))
+		return o;
+	rpc_fail(&call->err, RPC_IN_USE, "name", "there is a %s %s already", object_classes[o->kind].name, key);
+	return NULL;
+}
+
 void change_set_scope(struct object *o, uint64_t scope, int pid)
 {
 	o->scope = scope;

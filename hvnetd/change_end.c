@@ -55,6 +55,7 @@ static void answer(struct change *c, json_t *result)
 static void let_go(struct change *c, struct touched *t)
 {
 	helper_decref(&c->d->helper, t->before);
+	free(t->key);
 	t->o->touched = false;
 	t->o->walk = (struct acl_walk){ 0 };
 	object_release(t->o);

@@ -31,6 +31,7 @@ enum phase {
 struct touched {
 	struct object *o;
 	json_t *before;			/* owned; configuration; NULL: none */
+	char *key;			/* owned; its key before; NULL: as it is */
 	unsigned rank;			/* in the order of realization */
 	unsigned order;			/* in that of touching */
 };

@@ -268,6 +268,57 @@ static void guids(void)
 	end();
 }
 
+/* ---- events ---- */
+
+/* Under another name it is the same switch, with all that is on it; a change that fails leaves the old one. */
+static void renamed(void)
+{
+	char id[64], guid[64], port[64];
+	json_t *params;
+	int fd;
+
+	begin();
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\",\"policy\":{\"dhcp_guard\":true}}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\"}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"port\":\"lab/p\"}");
+	GIVES(c, 0, "switch.create", "{\"name\":\"taken\"}");
+	snprintf(id, sizeof(id), "%s", answer(c, "switch.get", "{\"switch\":\"lab\"}", "id"));
+	snprintf(guid, sizeof(guid), "%s", answer(c, "port.get", "{\"port\":\"lab/p\"}", "guid"));
+	snprintf(port, sizeof(port), "%s", answer(c, "port.get", "{\"port\":\"lab/p\"}", "id"));
+	GIVES(c, RPC_IN_USE, "switch.set", "{\"switch\":\"lab\",\"name\":\"taken\"}");
+	GIVES(c, RPC_INVALID_PARAMS, "switch.set", "{\"switch\":\"lab\",\"name\":\"a/b\"}");
+	GIVES(c, 0, "switch.set", "{\"switch\":\"lab\",\"name\":\"other\",\"dry_run\":true}");
+	GIVES(c, RPC_NOT_FOUND, "transaction", "{\"calls\":[" CALL("switch.set", "{\"switch\":\"lab\",\"name\":\"other\"}") ","
+	      CALL("port.set", "{\"port\":\"other/p\",\"friendly\":\"x\"}") "," CALL("port.delete", "{\"port\":\"lab/p\"}") "]}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab/p\"}", "friendly"), "p");
+
+	fd = subscribe("{\"kinds\":[\"switch.changed\",\"port.state\",\"nic.state\"]}");
+	json_decref(next_line(fd));
+	GIVES(c, 0, "switch.set", "{\"switch\":\"lab\",\"name\":\"other\",\"notes\":\"n\"}");
+	CU_ASSERT_STRING_EQUAL(next_event(fd, &params), "switch.changed");	/* and nothing of ports */
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(params, "action")), "renamed");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(params, "was")), "lab");
+	json_decref(params);
+	GIVES(c, 0, "switch.delete", "{\"switch\":\"taken\"}");
+	CU_ASSERT_STRING_EQUAL(next_event(fd, &params), "switch.changed");
+	json_decref(params);
+	close(fd);
+
+	GIVES(c, RPC_NOT_FOUND, "switch.get", "{\"switch\":\"lab\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"other\"}", "id"), id);
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"other\"}", "adapters"), "2");
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"other\"}", "notes"), "n");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"other/p\"}", "guid"), guid);
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"other/p\"}", "id"), port);
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"a/nic1\"}", "port"), "other/p");
+	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"a/nic1\"}", "policy.dhcp_guard"), "true");
+	CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"other/p\"}", "objects[0].switch"), "other");
+	GIVES(c, 0, "switch.create", "{\"name\":\"lab\"}");
+	GIVES(c, 0, "switch.delete", "{\"switch\":\"other\",\"force\":true}");
+	end();
+}
+
 /* Refusals, with the members of their data. */
 static void refusals(void)
 {
@@ -368,7 +419,7 @@ static void policies(void)
 	end();
 }
 
-/* ---- events ---- */
+/* ---- what subscribers hear ---- */
 
 static void events(void)
 {
@@ -533,6 +584,7 @@ static const struct hv_test tests[] = {
 	{ "an answer in pieces is what it would be in one", pieces },
 	{ "long ACLs are applied whole", long_acls },
 	{ "what has a GUID is found by it", guids },
+	{ "a switch has another name, and is the same", renamed },
 	{ "a refusal says by whom, in which state, with what else", refusals },
 	{ "policies are set, kept and cleared", policies },
 	{ "who has subscribed is told of what happened, once and in order", events },

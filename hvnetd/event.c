@@ -106,14 +106,21 @@ static bool differs(const json_t *a, const json_t *b, const char *member)
 void event_object(struct hvnetd *d, const struct object *o, const json_t *before)
 {
 	const char *action = !before ? "added" : !o->config ? "deleted" : "changed";
-	const char *kind = object_classes[o->kind].name;
+	const char *kind = object_classes[o->kind].name, *was = NULL;
+	char key[OBJECT_KEY_BYTES];
 
 	if (TAILQ_EMPTY(&d->events.subscribers) || o->config == before || (o->config && before && json_equal(o->config, before)))
 		return;
-	event_send(d, "object.changed", EVENT_INFO, json_pack("{s:s, s:s, s:s}", "kind", kind, "name", o->key, "action", action));
+	object_key(o->kind, before, key);
+	if (o->config && before && strcmp(key, o->key) != 0) {
+		action = "renamed";
+		was = key;
+	}
+	event_send(d, "object.changed", EVENT_INFO, json_pack("{s:s, s:s, s:s, s:s*}", "kind", kind, "name", o->key, "action", action,
+							      "was", was));
 	if (o->kind == OBJECT_SWITCH)
-		event_send(d, "switch.changed", EVENT_INFO,
-			   json_pack("{s:s, s:s, s:s}", "kind", kind, "name", o->key, "action", action));
+		event_send(d, "switch.changed", EVENT_INFO, json_pack("{s:s, s:s, s:s, s:s*}", "kind", kind, "name", o->key, "action",
+								      action, "was", was));
 	if (o->config && (differs(o->config, before, "policy") || differs(o->config, before, "acl")))
 		event_send(d, "policy.changed", EVENT_INFO, json_pack("{s:s}", "port", o->key));
 }

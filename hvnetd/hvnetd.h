@@ -244,6 +244,8 @@ bool adapter_is_attached(const struct adapter *a);
 bool adapter_driver_up(const struct adapter *a);
 /* The NIC on the switch: "none", "created", "connected", "disconnected". */
 const char *adapter_nic_state(const struct adapter *a);
+/* It has a port that is not where its configuration wants it. */
+bool adapter_is_moved(const struct adapter *a);
 /* A port that it was on is going, or there again. */
 void adapter_leave_port(struct adapter *a);
 /* Does what its state asks for; soon, from the loop. */

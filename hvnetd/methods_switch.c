@@ -268,6 +268,49 @@ static int set_hostnic(struct rpc_call *call, const char *sw)
 	return 0;
 }
 
+/* What is on the switch, of one kind, says so by its new name. */
+static int follow_switch(struct rpc_call *call, enum object_kind kind, const char *old, const char *name)
+{
+	char key[OBJECT_KEY_BYTES];
+	struct object *o;
+	const char *port;
+	json_t *config;
+
+	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, kind) {
+		if (strcmp(switch_of_object(o), old) != 0)
+			continue;
+		config = object_copy(o);
+		json_object_set_new(config, "switch", json_string(name));
+		port = object_string(o, "port");
+		if (port)
+			json_object_set_new(config, "port", json_sprintf("%s/%s", name, port + strlen(old) + 1));
+		object_key(kind, config, key);
+		if (kind == OBJECT_ADAPTER ? !change_put(call, kind, key, config) : !change_rename(call, o, key, config))
+			return -1;
+	}
+	return 0;
+}
+
+/* Everything keeps running, and its GUIDs: it is only called otherwise. */
+static int rename_switch(struct rpc_call *call, struct object *o, const char *name)
+{
+	static const enum object_kind kinds[] = { OBJECT_UPLINK, OBJECT_HOSTNIC, OBJECT_PORT, OBJECT_ADAPTER };
+	char old[OBJECT_KEY_BYTES];
+	json_t *config;
+
+	if (!name || !strcmp(name, o->key))
+		return 0;
+	snprintf(old, sizeof(old), "%s", o->key);
+	config = object_copy(o);
+	json_object_set_new(config, "name", json_string(name));
+	if (!change_rename(call, o, name, config))
+		return -1;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (follow_switch(call, kinds[i], old, name))
+			return -1;
+	return 0;
+}
+
 json_t *method_switch_set(struct rpc_call *call)
 {
 	struct object *o = switch_param(call);
@@ -282,7 +325,7 @@ json_t *method_switch_set(struct rpc_call *call)
 		return NULL;
 	}
 	o = change_put(call, OBJECT_SWITCH, o->key, config);
-	if (!o || set_hostnic(call, o->key))
+	if (!o || set_hostnic(call, o->key) || rename_switch(call, o, rpc_string(call, "name")))
 		return NULL;
 	return change_show(call, o, show_switch);
 }

@@ -93,15 +93,33 @@ struct object *object_obtain(struct hvnetd *d, enum object_kind kind, const char
 	return o;
 }
 
-void object_release(struct object *o)
+static void leave_bucket(struct object *o)
 {
 	struct object **at = &o->d->objects.bucket[hash(o->kind, o->key)];
 
-	if (o->config || o->real || o->touched)
-		return;
 	while (*at != o)
 		at = &(*at)->next_in_bucket;
 	*at = o->next_in_bucket;
+}
+
+bool object_rekey(struct object *o, const char *key)
+{
+	struct object **bucket = &o->d->objects.bucket[hash(o->kind, key)];
+
+	if (lookup(o->d, o->kind, key))
+		return false;
+	leave_bucket(o);
+	snprintf(o->key, sizeof(o->key), "%s", key);
+	o->next_in_bucket = *bucket;
+	*bucket = o;
+	return true;
+}
+
+void object_release(struct object *o)
+{
+	if (o->config || o->real || o->touched)
+		return;
+	leave_bucket(o);
 	TAILQ_REMOVE(&o->d->objects.list[o->kind], o, link);
 	free(o);
 }

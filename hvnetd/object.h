@@ -135,6 +135,8 @@ int object_check_form(enum object_kind kind, const json_t *config, struct rpc_er
 
 /* As object_find(), also without a configuration, and made if need be. NULL without memory. */
 struct object *object_obtain(struct hvnetd *d, enum object_kind kind, const char *key);
+/* It is found by another key from now on. False: another one is, and nothing has changed. */
+bool object_rekey(struct object *o, const char *key) __attribute__((warn_unused_result));
 /* Frees it if it is nothing any more. */
 void object_release(struct object *o);
 /* Takes config. */
@@ -147,6 +149,8 @@ void object_set_config(struct object *o, json_t *config);
  * has the scope, others keep theirs.
  */
 struct object *change_put(struct rpc_call *call, enum object_kind kind, const char *key, json_t *config);
+/* The same for an object that is called otherwise from now on; NULL, too, if another one has the key. */
+struct object *change_rename(struct rpc_call *call, struct object *o, const char *key, json_t *config);
 void change_set_scope(struct object *o, uint64_t scope, int pid);
 /* The call's result: what show() says of the object when all is done. For handlers' returns. */
 json_t *change_show(struct rpc_call *call, struct object *o, json_t *(*show)(const struct object *o));

@@ -55,7 +55,6 @@ struct object *port_owner(struct hvnetd *d, const struct object *sw, const struc
 
 struct vswitch_port *policy_port(const struct object *o)
 {
-	static const char *const places[] = { "switch", "port", NULL };
 	const struct adapter *a;
 
 	if (o->kind == OBJECT_PORT && hv_container_of(o, struct fixed_port, o)->unfinished)
@@ -63,13 +62,7 @@ struct vswitch_port *policy_port(const struct object *o)
 	if (o->kind != OBJECT_ADAPTER)
 		return port_of(o);
 	a = hv_container_of(o, struct adapter, o);
-	for (const char *const *place = places; *place; place++) {
-		json_t *now = json_object_get(a->settings, *place), *wanted = json_object_get(o->config, *place);
-
-		if (now != wanted && (!now || !wanted || !json_equal(now, wanted)))
-			return NULL;
-	}
-	return a->fixed || a->unfinished ? NULL : a->port;
+	return a->fixed || a->unfinished || !o->config || adapter_is_moved(a) ? NULL : a->port;
 }
 
 struct object *policy_holder(struct object *o)

@@ -201,6 +201,8 @@ int switch_realize(struct object *o, struct rpc_error *err)
 		return ret;
 	if (!sw->sw)
 		return make(sw, err);
+	if (strcmp(vswitch_name(sw->sw), o->key) != 0 && vswitch_rename(sw->sw, o->key))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the switch cannot be called so");
 	if (set_options(sw, o->config, err))
 		return -1;
 	if (!extension_realize(sw, err))
