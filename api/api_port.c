@@ -48,8 +48,8 @@ const struct field api_monitor[] = {
 	F_ENUM("mode", NEED, monitor_modes, "source: copies of its traffic go to the destinations of the same session"),
 	F_INT("session", MAY, 0, 255, "session; 0 unless given"),
 	F_ENUM("direction", MAY, monitor_directions, "of a source: which of its traffic; both unless given"),
-	F_STRING("filter", MAY, 1, API_MONITOR_FILTER_BYTES, "of a source: which of its frames are copied; of a destination: which copies it "
-		 "gets; an expression of pcap-filter(7), with addresses for hosts"),
+	F_STRING("filter", MAY, 1, API_MONITOR_FILTER_BYTES, "of a source: which of its frames are copied; of a destination: which "
+		 "copies it gets; an expression of pcap-filter(7), with addresses for hosts"),
 	FIELD_END
 };
 
