@@ -133,7 +133,8 @@ static enum vswitch_bandwidth_mode bandwidth_mode(const json_t *config)
 static int fail_why(struct rpc_error *err, int ret, const struct vswitch_why *why, const char *what)
 {
 	return rpc_fail(err, ret == -EINVAL ? RPC_INVALID_PARAMS : ret == -EBUSY ? RPC_STATE :
-			ret == -ENOSPC ? RPC_NO_RESOURCES : RPC_FAILED, why->field ? why->field : what, "%s: %s", what, why->text[0] ? why->text : strerror(-ret));
+			ret == -ENOSPC ? RPC_NO_RESOURCES : RPC_FAILED, why->field ? why->field : what, "%s: %s", what,
+			why->text[0] ? why->text : strerror(-ret));
 }
 
 static int set_options(struct hvnetd_switch *sw, const json_t *config, struct rpc_error *err)
