@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vswitch/internal.h"
+#include "vswitch/test_blob.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,16 +26,6 @@ static void add(struct vswitch_port *port, enum vswitch_acl_direction d, uint16_
 	uint32_t id = 0;
 
 	ensure(!vswitch_acl_add_extended(port, &x, &id, NULL));
-}
-
-static void sign(uint8_t *p, size_t n)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 0x100000001b3;
-	for (unsigned i = 0; i < 8; i++)
-		p[n + i] = (uint8_t)(h >> 8 * i);
 }
 
 static void save_and_restore(struct vswitch_port *port)
@@ -63,22 +54,10 @@ static void put_le32(uint8_t *p, uint32_t v)
 		p[i] = (uint8_t)(v >> 8 * i);
 }
 
-static uint32_t crc32(const uint8_t *p, size_t n)
-{
-	uint32_t crc = UINT32_MAX;
-
-	while (n--) {
-		crc ^= *p++;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
 /* What a save of the NIC says, with the blob in the place of its flows. */
 static void in_a_nic(struct vswitch_port *port, const uint8_t *blob, size_t size, int expected)
 {
-	enum { HEADER = 20, RECORD = 100 };
+	enum { HEADER = TEST_NIC_BLOB_HEADER, RECORD = TEST_NIC_BLOB_RECORD };
 	struct vswitch_acl_stats before, after;
 	uint8_t *saved, *p;
 	void *own;
@@ -97,8 +76,7 @@ static void in_a_nic(struct vswitch_port *port, const uint8_t *blob, size_t size
 	free(saved);
 	put_le32(p + 8, (uint32_t)(RECORD + size));
 	put_le32(p + HEADER + RECORD - 4, (uint32_t)size);
-	put_le32(p + 16, 0);
-	put_le32(p + 16, crc32(p, HEADER + RECORD + size));
+	test_sign_nic(p, HEADER + RECORD + size);
 	ensure(vswitch_nic_restore(port, 0, p, HEADER + RECORD + size, NULL) == (expected == -EOPNOTSUPP ? -EPROTO : expected));
 	vswitch_acl_stats(port, &after);
 	ensure(expected || after.flows >= before.flows || after.flows == after.flow_limit);
@@ -143,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!blob)
 		abort();
 	memcpy(blob, data, size);
-	sign(blob, size);
+	test_sign_flows(blob, size + 8);
 	if (vswitch_create(NULL, &config, &sw))
 		abort();
 	if (vswitch_port_create(sw, "a", &port))

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "vswitch/test_acl.h"
+#include "vswitch/test_blob.h"
 
 #define T0 1000000000000ull
 #define S ACL_NS_PER_S
@@ -492,29 +493,6 @@ static void many_flows_are_saved_with_their_nic(void)
 	end();
 }
 
-static uint32_t crc32(const uint8_t *p, size_t n)
-{
-	uint32_t crc = UINT32_MAX;
-
-	while (n--) {
-		crc ^= *p++;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
-/* The right checksum of all, which the header has at 16. */
-static void sign_nic(uint8_t *saved, size_t n)
-{
-	uint32_t crc;
-
-	memset(saved + 16, 0, 4);
-	crc = crc32(saved, n);
-	for (unsigned i = 0; i < 4; i++)
-		saved[16 + i] = (uint8_t)(crc >> 8 * i);
-}
-
 /* One byte of the flows is wrong; all else was made to fit by whoever did that. */
 static void a_nic_with_damaged_flows_is_refused(void)
 {
@@ -531,27 +509,16 @@ static void a_nic_with_damaged_flows_is_refused(void)
 	free(saved);
 	move_on(T0);
 	allow_answers_only(0);
-	for (size_t i = 20 + 100; i < n; i++) {
+	for (size_t i = TEST_NIC_BLOB_HEADER + TEST_NIC_BLOB_RECORD; i < n; i++) {
 		memcpy(bad, good, n);
 		bad[i] ^= 1;
-		sign_nic(bad, n);
+		test_sign_nic(bad, n);
 		CU_ASSERT_EQUAL(vswitch_nic_restore(guest.port, 0, bad, n, NULL), -EBADMSG);
 	}
 	CU_ASSERT_EQUAL(stats().flows, 0);
 	CU_ASSERT_EQUAL(vswitch_nic_restore(guest.port, 0, good, n, NULL), 0);
 	CU_ASSERT_EQUAL(stats().flows, 1);
 	end();
-}
-
-/* Whoever can write a blob can write its checksum. */
-static void sign(size_t n)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < n - 8; i++)
-		h = (h ^ blob[i]) * 0x100000001b3;
-	for (unsigned i = 0; i < 8; i++)
-		blob[n - 8 + i] = (uint8_t)(h >> 8 * i);
 }
 
 static void refuses_what_is_no_blob(void)
@@ -590,7 +557,7 @@ static void refuses_what_is_no_blob(void)
 		memcpy(blob, good, n);
 		blob[lies[i].at] = lies[i].value;
 		CU_ASSERT_EQUAL(vswitch_acl_restore_flows(guest.port, blob, n), -EBADMSG);	/* the checksum */
-		sign(n);
+		test_sign_flows(blob, n);
 		if (vswitch_acl_restore_flows(guest.port, blob, n) != lies[i].error) {
 			fprintf(stderr, "%s\n", lies[i].what);
 			CU_FAIL("a damaged blob is taken");
