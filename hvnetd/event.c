@@ -334,7 +334,7 @@ json_t *method_event_subscribe(struct rpc_call *call)
 {
 	struct hvnetd *d = call->opaque;
 	struct subscriber *s = subscriber_of(d, call->caller);
-	const bool first = TAILQ_EMPTY(&d->events.subscribers);
+	const bool first = TAILQ_EMPTY(&d->events.subscribers), drops = event_wanted(d, "drop.report");
 	uint64_t kinds;
 
 	if (parse_kinds(call, &kinds))
@@ -347,10 +347,10 @@ json_t *method_event_subscribe(struct rpc_call *call)
 		TAILQ_INSERT_TAIL(&d->events.subscribers, s, link);
 	}
 	s->kinds |= kinds;
-	if (first) {
-		compare_drops(d, true);
+	if (!drops && event_wanted(d, "drop.report"))
+		compare_drops(d, true);		/* what was dropped before is nobody's news */
+	if (first)
 		start_tick(d);
-	}
 	return show_kinds(s->kinds);
 }
 

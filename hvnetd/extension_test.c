@@ -3,17 +3,11 @@
  * Extensions of the real daemon by its API: the shared objects that are shipped, programs outside, and what is wrong with either; with
  * frames between two stations, and a guest's device for NICs.
  */
-#include "hvnetd/test_stations.h"
+#include "hvnetd/test_extension.h"
 
-#include <spawn.h>
-
-#include "hvnetd/test_api.h"
 #include "vfio-user/vfio_user_client.h"
 
-extern char **environ;
-
 static pid_t host;
-static char objects[PATH_MAX];		/* where this build's are */
 
 static void spawn_daemon(const char *extensions)
 {
@@ -23,7 +17,7 @@ static void spawn_daemon(const char *extensions)
 
 static void begin(void)
 {
-	snprintf(objects, sizeof(objects), "%.4000s/../extensions", programs);
+	find_objects();
 	make_dir();
 	spawn_daemon(objects);
 	GIVES(client, 0, "switch.create", "{\"name\":\"lab\"}");
@@ -69,19 +63,6 @@ static bool says(const char *text)
 		CU_ASSERT_TRUE(says(text)); \
 	} while (0)
 
-/* Waits until it is so. */
-static bool becomes(const char *method, const char *params, const char *path, const char *wanted)
-{
-	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (!strcmp(answer(client, method, params, path), wanted))
-			return true;
-		usleep(5000);
-	}
-	printf("%s %s is %s, not %s\n", method, path, answer(client, method, params, path), wanted);
-	return false;
-}
-
-#define STACK(path) answer(client, "extension.list", "{\"switch\":\"lab\"}", path)
 #define STATUS(path) answer(client, "extension.status", "{\"switch\":\"lab\"}", path)
 
 static char *config_text(void)
@@ -406,27 +387,6 @@ static bool told(const char *name, const char *action)
 		good = json_string_value(json_object_get(params, "why"));
 	json_decref(ev);
 	return good;
-}
-
-static pid_t start_program(const char *module)
-{
-	char socket[PATH_MAX], object[PATH_MAX + 80], extension[PATH_MAX];
-	char *argv[] = { extension, socket, object, NULL };
-	pid_t pid;
-
-	snprintf(socket, sizeof(socket), "%s", STACK("extensions[0].socket"));
-	snprintf(object, sizeof(object), "%s/%s.so", objects, module);
-	snprintf(extension, sizeof(extension), "%.4000s/hvnet-extension", programs);
-	if (posix_spawn(&pid, extension, NULL, NULL, argv, environ))
-		abort();
-	CU_ASSERT_TRUE(becomes("extension.list", "{\"switch\":\"lab\"}", "extensions[0].running", "true"));
-	return pid;
-}
-
-static void end_program(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static void a_program_comes_and_goes(void)
