@@ -349,6 +349,19 @@ static json_t *wait_for_reply(struct hvnet_client *c, struct hvnet_error *err)
 	return result;
 }
 
+/* Who is turned away is told why before it has said anything; then nobody takes what it has to say. */
+static void explain_refusal(struct hvnet_client *c, struct hvnet_error *err)
+{
+	struct hvnet_error other = { 0 };
+	char *line = read_line(c, now_ms(), &other);
+	json_t *reply = line ? json_loads(line, 0, NULL) : NULL;
+
+	if (json_is_object(json_object_get(reply, "error")))
+		json_decref(read_reply(reply, line, c->last_id, err));
+	json_decref(reply);
+	free(line);
+}
+
 json_t *hvnet_call(struct hvnet_client *c, const char *method, json_t *params, struct hvnet_error *err)
 {
 	json_t *request = json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", ++c->last_id, "method", method);
@@ -368,5 +381,8 @@ json_t *hvnet_call(struct hvnet_client *c, const char *method, json_t *params, s
 	text[n] = '\n';		/* in place of its NUL: from here on it is bytes */
 	ret = send_all(c, text, n + 1, now_ms() + HVNET_CALL_TIMEOUT_MS, err);
 	free(text);
-	return ret ? NULL : wait_for_reply(c, err);
+	if (!ret)
+		return wait_for_reply(c, err);
+	explain_refusal(c, err);
+	return NULL;
 }

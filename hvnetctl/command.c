@@ -171,8 +171,12 @@ static bool set_member(struct invocation *out, const char *object, const char *w
 	char path[160];
 
 	snprintf(path, sizeof(path), "%s.%.*s", object, equals ? (int)(equals - word) : 100, word);
-	if (!args_find(command_fields(out->command), path))
-		return say(error, "%s has no %s", object, path + strlen(object) + 1);
+	if (!args_find(command_fields(out->command), path)) {
+		char name[64];
+
+		command_name(out->command, name, sizeof(name));
+		return say(error, "%s has no %s; `hvnetctl %s --help` lists its members", object, path + strlen(object) + 1, name);
+	}
 	return args_set(out->params, command_fields(out->command), path, equals ? equals + 1 : NULL, error);
 }
 
@@ -279,7 +283,7 @@ static bool check_complete(const struct invocation *inv, struct say *error)
 			if (!strcmp(name, f->name))
 				break;
 		}
-		return say(error, "%s needs %s%s (%s)", command, *p ? "a " : "--", f->name, f->text);
+		return say(error, "%s needs %s%s (%s)", command, !*p ? "--" : strchr("aeiou", f->name[0]) ? "an " : "a ", f->name, f->text);
 	}
 	return true;
 }

@@ -123,12 +123,13 @@ static void lies(void)
 		  "--vcpus: \"99999999999999999999\" is not a number (k, M or G may follow one)" },
 		{ "vm|add|web|--vcpus=9999999999999G", "--vcpus: \"9999999999999G\" is not a number (k, M or G may follow one)" },
 		{ "vm|add|\xff|--vcpus=1", "name: \"\xff\" is not UTF-8" },
-		{ "policy|set|p|speed=9", "policy has no speed" },
+		{ "policy|set|p|speed=9", "policy has no speed; `hvnetctl policy set --help` lists its members" },
 		{ "policy|set|p|vlan.mode", "policy.vlan.mode needs a value" },
 		{ "policy|set|p|vlan=7", "policy.vlan: \"7\" is not JSON; or name its members: policy.vlan.MEMBER" },
 		{ "policy|set|p|vlan={}|vlan.mode=trunk|vlan.mode=trunk", "policy.vlan.mode is given twice" },
 		{ "policy|clear|p|speed", "kinds: \"speed\" is no list, with commas, of mac_spoofing, dhcp_guard, router_guard, "
 		  "bpdu_guard, address_guard, storm_limit, ip_limit, priority_tag, teaming, isolated, lldp, monitor, vlan or bandwidth" },
+		{ "acl|add|p", "acl add needs an action (allow, deny, or meter: count bytes without deciding)" },
 		{ "acl|add|p|deny", "acl add needs a direction (in: to the NIC; out: from it)" },
 		{ "stats|now", "unexpected argument \"now\"" },
 	};

@@ -286,6 +286,8 @@ static void renamed(void)
 	snprintf(id, sizeof(id), "%s", answer(c, "switch.get", "{\"switch\":\"lab\"}", "id"));
 	snprintf(guid, sizeof(guid), "%s", answer(c, "port.get", "{\"port\":\"lab/p\"}", "guid"));
 	snprintf(port, sizeof(port), "%s", answer(c, "port.get", "{\"port\":\"lab/p\"}", "id"));
+	GIVES(c, RPC_INVALID_PARAMS, "switch.set", "{\"switch\":\"lab\"}");
+	GIVES(c, RPC_INVALID_PARAMS, "adapter.set", "{\"adapter\":\"a/nic0\"}");
 	GIVES(c, RPC_IN_USE, "switch.set", "{\"switch\":\"lab\",\"name\":\"taken\"}");
 	GIVES(c, RPC_INVALID_PARAMS, "switch.set", "{\"switch\":\"lab\",\"name\":\"a/b\"}");
 	GIVES(c, 0, "switch.set", "{\"switch\":\"lab\",\"name\":\"other\",\"dry_run\":true}");

@@ -489,7 +489,7 @@ static int try_as(int who)
 	code = code_of(mine, "vm.add", who == 1 ? "{\"name\":\"a\",\"vcpus\":1}" : "{\"name\":\"b\",\"vcpus\":1}");
 	if (who)
 		return code ? 2 : 0;
-	return strstr(err.message, "no hvnetd") || code == RPC_DENIED || strstr(err.message, "broke off") ? 0 : 3;
+	return code == RPC_DENIED ? 0 : 3;
 }
 
 /* Another user: only root can try that. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hvnetd/event.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,7 +12,10 @@
 #include "hvnetd/methods.h"
 #include "vswitch/vswitch.h"
 
-enum { MAX_KINDS = 64 };	/* bits of a subscriber's mask */
+enum {
+	MAX_KINDS = 64,		/* bits of a subscriber's mask */
+	KINDS_BYTES = 288,	/* of their names, in a message */
+};
 
 struct subscriber {
 	TAILQ_ENTRY(subscriber) link;
@@ -300,8 +304,19 @@ static bool matches(const char *pattern, const char *name)
 	return !strcmp(pattern, name);
 }
 
+/* "job.changed, object.changed, …" */
+static const char *known_kinds(char text[KINDS_BYTES])
+{
+	size_t n = 0;
+
+	for (int k = 0; api_events[k].name && n < KINDS_BYTES; k++)
+		n += (size_t)snprintf(text + n, KINDS_BYTES - n, "%s%s", k ? ", " : "", api_events[k].name);
+	return text;
+}
+
 static int parse_kinds(struct rpc_call *call, uint64_t *kinds)
 {
+	char text[KINDS_BYTES];
 	const json_t *list = json_object_get(call->params, "kinds"), *v;
 	size_t i;
 
@@ -313,8 +328,8 @@ static int parse_kinds(struct rpc_call *call, uint64_t *kinds)
 			if (matches(json_string_value(v), api_events[k].name))
 				found |= 1ull << k;
 		if (!found)
-			return rpc_fail(&call->err, RPC_INVALID_PARAMS, "kinds", "there is no event \"%s\"",
-					json_string_value(v));
+			return rpc_fail(&call->err, RPC_INVALID_PARAMS, "kinds", "there is no event \"%.60s\"; there are %s",
+					json_string_value(v), known_kinds(text));
 		*kinds |= found;
 	}
 	return 0;

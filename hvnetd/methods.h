@@ -19,6 +19,8 @@ bool methods_have(const struct rpc_method *method);
 
 /* Copies those of the call's parameters that it has. */
 void copy_params(json_t *to, const struct rpc_call *call, const char *const *names);
+/* 0 if the call has more than the name of what is to be changed, else -1 with call->err. */
+int says_nothing(struct rpc_call *call, const char *examples);
 /* The switch that the parameter "switch" names. NULL with call->err. */
 struct object *switch_param(struct rpc_call *call);
 /* The object that "port" names. */

@@ -208,7 +208,7 @@ json_t *method_adapter_set(struct rpc_call *call)
 	json_t *config;
 	bool placed;
 
-	if (!o)
+	if (!o || says_nothing(call, "link, mac, switch or port"))
 		return NULL;
 	config = object_copy(o);
 	if (set_place(call, config, &placed)) {

@@ -21,6 +21,13 @@ void copy_params(json_t *to, const struct rpc_call *call, const char *const *nam
 			json_object_set(to, *names, json_object_get(call->params, *names));
 }
 
+int says_nothing(struct rpc_call *call, const char *examples)
+{
+	if (json_object_size(call->params) > 1)
+		return 0;
+	return rpc_fail(&call->err, RPC_INVALID_PARAMS, "params", "say what is to be changed: %s", examples);
+}
+
 struct object *switch_param(struct rpc_call *call)
 {
 	return switch_find(call->opaque, rpc_string(call, "switch"), &call->err);
@@ -316,7 +323,7 @@ json_t *method_switch_set(struct rpc_call *call)
 	struct object *o = switch_param(call);
 	json_t *config;
 
-	if (!o)
+	if (!o || says_nothing(call, "name, type, friendly, ageing_s, …"))
 		return NULL;
 	config = object_copy(o);
 	copy_params(config, call, settings);

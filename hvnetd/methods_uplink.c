@@ -61,6 +61,7 @@ static int check_host(struct rpc_call *call, const json_t *members)
 					"interfaces", "%s cannot be bound: %s", name,
 					ret == -EINVAL ? "it is no Ethernet interface of its own" :
 					ret == -EBUSY ? "it is a member of a bridge or bond" :
+					ret == -ENODEV ? "there is no such interface; `hvnetctl interface show` lists them" :
 					ret == -EPERM ? "CAP_NET_RAW is missing; start hvnetd as root with --allow-uplinks" :
 					strerror(-ret));
 		if (!rpc_boolean(call, "share") && !rpc_boolean(call, "force") && has_default_route(name)) {

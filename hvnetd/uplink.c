@@ -100,7 +100,8 @@ static int check_members(const struct object *o, struct rpc_error *err)
 	size_t i, j;
 
 	if (!json_array_size(members))
-		return rpc_fail(err, RPC_INVALID_PARAMS, "interfaces", "an uplink of kind packet needs \"interfaces\"");
+		return rpc_fail(err, RPC_INVALID_PARAMS, "interfaces", "an uplink of kind packet needs \"interfaces\", one or more of "
+				"those that `hvnetctl interface show` lists; other kinds are nat, tap and stream");
 	json_array_foreach(members, i, v) {
 		const char *name = json_string_value(json_object_get(v, "interface"));
 		const char *state = json_string_value(json_object_get(v, "mode"));
