@@ -395,12 +395,13 @@ static void line_read(struct helper_task *t)
 struct rpc_request *rpc_start(const struct rpc_dispatcher *d, void *caller, bool may_change, const char *line, size_t n,
 			      void (*done)(void *caller, char *reply))
 {
+	const bool elsewhere = n > RPC_AT_ONCE_BYTES && d->offload;
 	struct rpc_request *r = calloc(1, sizeof(*r));
 	bool gone = false;
 
-	if (r && n > RPC_AT_ONCE_BYTES && d->offload)
+	if (r && elsewhere)
 		r->line = malloc(n);
-	if (!r || (n > RPC_AT_ONCE_BYTES && d->offload && !r->line)) {
+	if (!r || (elsewhere && !r->line)) {
 		free(r);
 		done(caller, rpc_error_reply(RPC_NO_RESOURCES, "out of memory"));
 		return NULL;
@@ -410,7 +411,7 @@ struct rpc_request *rpc_start(const struct rpc_dispatcher *d, void *caller, bool
 	r->may_change = may_change;
 	r->done = done;
 	r->gone = &gone;
-	if (r->line) {
+	if (elsewhere) {
 		memcpy(r->line, line, n);
 		r->line_bytes = n;
 		r->is_long = true;
