@@ -97,7 +97,15 @@ static void an_answer_decides(void)
 	UNTIL(answered == 2);
 	CU_ASSERT_EQUAL(vswitch_ask(sw, &unwanted, NULL, NULL), 0);
 	it_is_created(&unwanted);
-	CU_ASSERT_EQUAL(stats().questions, 2);
+	/* An answer about the port says nothing of a NIC. */
+	CU_ASSERT_EQUAL(vswitch_ask(sw, &wanted, NULL, NULL), -EAGAIN);
+	CU_ASSERT_TRUE_FATAL(next_question(&c, &ask));
+	reply(&c, ask.id, 0, "");
+	UNTIL(answered == 3);
+	CU_ASSERT_EQUAL(vswitch_ask(sw, &wanted, NULL, &nic_config), -EAGAIN);
+	CU_ASSERT_TRUE_FATAL(next_question(&c, &ask));
+	CU_ASSERT_EQUAL(ask.what, REMOTE_ASK_PORT | REMOTE_ASK_NIC);
+	CU_ASSERT_EQUAL(stats().questions, 4);
 	CU_ASSERT_EQUAL(stats().unanswered, 0);
 	leave(&c);
 	end();
