@@ -40,7 +40,7 @@ B := build/$(VARIANT)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
 ALL_CFLAGS = $(CFLAGS) -std=gnu11 -fno-strict-aliasing $(WARN) -I. -D_GNU_SOURCE -pthread $(SAN_FLAGS)
 ALL_LDFLAGS = $(LDFLAGS) -pthread $(SAN_FLAGS)
 ifeq ($(SAN),address)
