@@ -168,7 +168,7 @@ static bool is_rest(const char *place)
 static bool set_member(struct invocation *out, const char *object, const char *word, struct say *error)
 {
 	const char *equals = strchr(word, '=');
-	char path[160];
+	char path[176];	/* a place and a word of 100 bytes */
 
 	snprintf(path, sizeof(path), "%s.%.*s", object, equals ? (int)(equals - word) : 100, word);
 	if (!args_find(command_fields(out->command), path)) {
