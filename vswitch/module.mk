@@ -13,7 +13,7 @@ vswitch_SRCS += headers.c flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_f
 vswitch_TESTS += headers_test.c flow_test.c acl_test.c acl_match_test.c acl_flows_test.c acl_related_test.c bandwidth_test.c
 
 # Uplinks and teams.
-vswitch_SRCS += uplink_wire.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c \
+vswitch_SRCS += uplink_wire.c uplink_interface.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c \
 	team.c team_path.c team_select.c team_announce.c \
 	host_share.c host_record.c host_netlink.c
 vswitch_PKGS += libmnl

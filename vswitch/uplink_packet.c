@@ -22,16 +22,13 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "vswitch/internal.h"
-#include "vswitch/uplink_link.h"
+#include "vswitch/uplink_interface.h"
 #include "vswitch/uplink_vnet.h"
-#include "vswitch/uplink_wire.h"
 
 enum {
 	ROUND_BATCHES = 2,		/* our policy: one wake-up's work */
@@ -57,12 +54,7 @@ struct slot {
 };
 
 struct packet {
-	struct wire wire;
-	struct hv_watch watch;
-	struct link_monitor monitor;
-	struct wire_claim claim;
-	int fd;				/* owned */
-	bool paused, full;
+	struct interface_wire i;
 	uint64_t lost;			/* frames that the kernel had for us and did not give */
 
 	struct slot slots[VSWITCH_BATCH];
@@ -75,29 +67,17 @@ struct packet {
 	struct iovec iov[IOVECS];
 };
 
-static void set_events(struct packet *p)
-{
-	uint32_t events = (p->paused ? 0 : POLLIN) | (p->full ? POLLOUT : 0);
-
-	if (hv_watch_active(&p->watch))
-		hv_watch_modify(&p->watch, events);
-}
-
 static void vanish(struct packet *p)
 {
-	if (p->wire.gone)
+	if (p->i.wire.gone)
 		return;
-	p->wire.gone = true;
-	p->wire.link = false;
-	hv_log(HV_LOG_ERROR, "interface %s: it is gone; its port is down", p->wire.name);
-	hv_watch_stop(&p->watch);
-	link_monitor_stop(&p->monitor);
-	p->wire.user->changed(p->wire.opaque);
+	hv_log(HV_LOG_ERROR, "interface %s: it is gone; its port is down", p->i.wire.name);
+	interface_gone(&p->i);
 }
 
 static void take_state(struct packet *p, const struct link_state *s)
 {
-	struct wire *w = &p->wire;
+	struct wire *w = &p->i.wire;
 
 	w->link = link_runs(s);
 	w->max_frame_bytes = s->mtu + ETHERNET_BYTES;
@@ -109,17 +89,17 @@ static void take_state(struct packet *p, const struct link_state *s)
 
 static void link_changed(struct link_monitor *m, const struct link_state *state)
 {
-	struct packet *p = hv_container_of(m, struct packet, monitor);
-	bool had = p->wire.link;
+	struct packet *p = hv_container_of(m, struct packet, i.monitor);
+	bool had = p->i.wire.link;
 
 	if (!state) {
 		vanish(p);
 		return;
 	}
 	take_state(p, state);
-	if (had != p->wire.link)
-		hv_log(HV_LOG_NOTICE, "interface %s: link %s", p->wire.name, p->wire.link ? "up" : "down");
-	p->wire.user->changed(p->wire.opaque);
+	if (had != p->i.wire.link)
+		hv_log(HV_LOG_NOTICE, "interface %s: link %s", p->i.wire.name, p->i.wire.link ? "up" : "down");
+	p->i.wire.user->changed(p->i.wire.opaque);
 }
 
 /* From the interface. */
@@ -196,7 +176,7 @@ static unsigned read_batch(struct packet *p)
 		p->in[i].msg_hdr.msg_namelen = sizeof(p->slots[i].from);
 		p->in[i].msg_hdr.msg_controllen = sizeof(p->slots[i].control);
 	}
-	n = recvmmsg(p->fd, p->in, VSWITCH_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(p->i.fd, p->in, VSWITCH_BATCH, MSG_DONTWAIT, NULL);
 	if (n > 0)
 		return (unsigned)n;
 	/* A frame whose offload virtio has no words for costs itself; the next may be good. */
@@ -205,41 +185,19 @@ static unsigned read_batch(struct packet *p)
 	return 0;
 }
 
-static void receive(struct packet *p)
+static void receive(struct interface_wire *i)
 {
+	struct packet *p = hv_container_of(i, struct packet, i);
 	unsigned got = VSWITCH_BATCH, n;
 
-	for (int round = 0; round < ROUND_BATCHES && got == VSWITCH_BATCH && !p->paused; round++) {
+	for (int round = 0; round < ROUND_BATCHES && got == VSWITCH_BATCH && !i->paused; round++) {
 		got = read_batch(p);
 		n = 0;
-		for (unsigned i = 0; i < got; i++)
-			if (make_frame(p, i))
-				p->batch[n++] = &p->slots[i].frame;
-		if (n && p->wire.user->input(p->wire.opaque, p->batch, n))
-			p->paused = true;
+		for (unsigned k = 0; k < got; k++)
+			if (make_frame(p, k))
+				p->batch[n++] = &p->slots[k].frame;
+		interface_input(i, p->batch, n);
 	}
-}
-
-static void ready(struct hv_watch *w, uint32_t events)
-{
-	struct packet *p = hv_container_of(w, struct packet, watch);
-
-	if (p->full && events & POLLOUT) {
-		p->full = false;
-		p->wire.user->congested(p->wire.opaque, false);
-	}
-	if (events & (POLLIN | POLLERR | POLLHUP))	/* reading clears an error */
-		receive(p);
-	if (!p->wire.gone)
-		set_events(p);
-}
-
-static void resume(struct wire *w)
-{
-	struct packet *p = hv_container_of(w, struct packet, wire);
-
-	p->paused = false;
-	set_events(p);
 }
 
 /* To the interface. */
@@ -269,7 +227,7 @@ static enum vswitch_drop why_not(struct packet *p, int error)
 {
 	switch (error) {
 	case EAGAIN:
-		p->full = true;
+		p->i.full = true;
 		return VSWITCH_DROP_UPLINK_FULL;
 	case ENOBUFS:			/* the interface's queue is full: it says nothing when it has room again */
 	case ENOMEM:
@@ -286,13 +244,13 @@ static enum vswitch_drop why_not(struct packet *p, int error)
 
 static void send_all(struct wire *w, const struct vswitch_frame *const *frames, unsigned n)
 {
-	struct packet *p = hv_container_of(w, struct packet, wire);
+	struct packet *p = hv_container_of(w, struct packet, i.wire);
 	unsigned done = 0, some;
 	int sent;
 
-	while (done < n && !w->gone && !p->full) {
+	while (done < n && !w->gone && !p->i.full) {
 		some = gather(p, frames + done, n - done);
-		sent = sendmmsg(p->fd, p->out, some, MSG_DONTWAIT);
+		sent = sendmmsg(p->i.fd, p->out, some, MSG_DONTWAIT);
 		if (sent > 0) {
 			done += (unsigned)sent;
 		} else {		/* the first of them is at fault */
@@ -302,20 +260,17 @@ static void send_all(struct wire *w, const struct vswitch_frame *const *frames, 
 	}
 	if (done < n)
 		wire_dropped(w, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, frames + done, n - done);
-	if (p->full && !w->gone) {
-		w->user->congested(w->opaque, true);
-		set_events(p);
-	}
+	interface_sent(&p->i);
 }
 
 static uint64_t lost(struct wire *w)
 {
-	struct packet *p = hv_container_of(w, struct packet, wire);
+	struct packet *p = hv_container_of(w, struct packet, i.wire);
 	struct tpacket_stats stats;
 	socklen_t n = sizeof(stats);
 
 	/* The kernel begins anew with each time that it is asked. */
-	if (!getsockopt(p->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &n))
+	if (!getsockopt(p->i.fd, SOL_PACKET, PACKET_STATISTICS, &stats, &n))
 		p->lost += stats.tp_drops;
 	return p->lost;
 }
@@ -324,20 +279,16 @@ static uint64_t lost(struct wire *w)
 
 static void packet_destroy(struct wire *w)
 {
-	struct packet *p = hv_container_of(w, struct packet, wire);
+	struct packet *p = hv_container_of(w, struct packet, i.wire);
 
-	hv_watch_stop(&p->watch);
-	link_monitor_stop(&p->monitor);
-	wire_release(&p->claim);
-	if (p->fd >= 0)
-		close(p->fd);
+	interface_close(&p->i);
 	free(p->buffers);
 	free(p);
 }
 
 static const struct wire_ops packet_ops = {
 	.send = send_all,
-	.resume = resume,
+	.resume = interface_resume,
 	.lost = lost,
 	.destroy = packet_destroy,
 };
@@ -355,23 +306,23 @@ static int open_socket(struct packet *p, unsigned ifindex)
 	int bytes = SOCKET_BYTES, ret;
 
 	/* Protocol 0: nothing comes before the socket knows its interface and its options. */
-	p->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (p->fd < 0)
+	p->i.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (p->i.fd < 0)
 		return -errno;
-	ret = set_option(p->fd, PACKET_VNET_HDR, 1);
+	ret = set_option(p->i.fd, PACKET_VNET_HDR, 1);
 	if (!ret)
-		ret = set_option(p->fd, PACKET_AUXDATA, 1);
+		ret = set_option(p->i.fd, PACKET_AUXDATA, 1);
 	/* Where the kernel is older, make_frame() does it. */
 	if (!ret)
-		(void)set_option(p->fd, PACKET_IGNORE_OUTGOING, 1);
+		(void)set_option(p->i.fd, PACKET_IGNORE_OUTGOING, 1);
 	/* A wish that only root's variant can exceed the system's limit with. */
-	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
-		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	if (setsockopt(p->fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
-		setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	if (!ret && bind(p->fd, (struct sockaddr *)&addr, sizeof(addr)))
+	if (setsockopt(p->i.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(p->i.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	if (setsockopt(p->i.fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(p->i.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	if (!ret && bind(p->i.fd, (struct sockaddr *)&addr, sizeof(addr)))
 		ret = -errno;
-	if (!ret && setsockopt(p->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)))
+	if (!ret && setsockopt(p->i.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)))
 		ret = -errno;
 	return ret;
 }
@@ -399,12 +350,12 @@ static int make_slots(struct packet *p)
 static int packet_start(struct packet *p)
 {
 	struct link_state s = { 0 };
-	int ret = link_query(p->wire.name, &s);
+	int ret = link_query(p->i.wire.name, &s);
 
 	if (!ret)
 		ret = link_check(&s);
 	if (!ret)
-		ret = wire_claim(&p->claim, s.ifindex);
+		ret = wire_claim(&p->i.claim, s.ifindex);
 	if (!ret)
 		ret = make_slots(p);
 	if (!ret)
@@ -412,25 +363,22 @@ static int packet_start(struct packet *p)
 	if (ret)
 		return ret;
 	take_state(p, &s);
-	ret = link_monitor_start(p->wire.loop, &p->monitor, s.ifindex);
-	return ret ? ret : hv_watch_start(p->wire.loop, &p->watch, p->fd, POLLIN);
+	return interface_start(&p->i, s.ifindex);
 }
 
 int wire_open_packet(struct hv_loop *loop, const struct wire_user *user, void *opaque, const char *interface,
 		     struct wire **out)
 {
 	struct packet *p;
-	int ret;
 
 	if (!interface[0] || strlen(interface) >= IFNAMSIZ)
 		return -ENODEV;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->fd = -1;
-	p->watch.ready = ready;
-	p->monitor.changed = link_changed;
-	p->wire = (struct wire){
+	p->i.receive = receive;
+	p->i.monitor.changed = link_changed;
+	p->i.wire = (struct wire){
 		.ops = &packet_ops,
 		.user = user,
 		.opaque = opaque,
@@ -438,11 +386,6 @@ int wire_open_packet(struct hv_loop *loop, const struct wire_user *user, void *o
 		.kind = VSWITCH_WIRE_PACKET,
 		.caps = VSWITCH_CAN_CSUM | VSWITCH_CAN_TSO4 | VSWITCH_CAN_TSO6,
 	};
-	strcpy(p->wire.name, interface);
-	ret = packet_start(p);
-	if (ret)
-		wire_destroy(&p->wire);
-	else
-		*out = &p->wire;
-	return ret;
+	interface_init(&p->i, interface);
+	return wire_opened(&p->i.wire, packet_start(p), out);
 }

@@ -409,9 +409,5 @@ int wire_open_stream(struct hv_loop *loop, const struct wire_user *user, void *o
 	ret = set_up_socket(fd);
 	if (!ret)
 		ret = hv_watch_start(loop, &s->watch, fd, POLLIN);
-	if (ret)
-		wire_destroy(&s->wire);
-	else
-		*out = &s->wire;
-	return ret;
+	return wire_opened(&s->wire, ret, out);
 }

@@ -11,16 +11,13 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "vswitch/internal.h"
-#include "vswitch/uplink_link.h"
+#include "vswitch/uplink_interface.h"
 #include "vswitch/uplink_vnet.h"
-#include "vswitch/uplink_wire.h"
 
 enum {
 	ROUND_BATCHES = 2,		/* our policy: one wake-up's work */
@@ -29,12 +26,7 @@ enum {
 };
 
 struct tap {
-	struct wire wire;
-	struct hv_watch watch;
-	struct link_monitor monitor;
-	struct wire_claim claim;
-	int fd;				/* owned */
-	bool paused, full;
+	struct interface_wire i;
 	bool follow;			/* the link is the interface's being up */
 	uint64_t looked_up_ns;		/* when the interface's address was read last */
 
@@ -45,24 +37,12 @@ struct tap {
 	uint8_t (*buffers)[REST_BYTES];	/* owned; VSWITCH_BATCH of them */
 };
 
-static void set_events(struct tap *t)
-{
-	uint32_t events = (t->paused ? 0 : POLLIN) | (t->full ? POLLOUT : 0);
-
-	if (hv_watch_active(&t->watch))
-		hv_watch_modify(&t->watch, events);
-}
-
 static void vanish(struct tap *t, int error)
 {
-	if (t->wire.gone)
+	if (t->i.wire.gone)
 		return;
-	t->wire.gone = true;
-	t->wire.link = false;
-	hv_log(HV_LOG_ERROR, "tap %s: the interface is gone (%s); its port is down", t->wire.name, strerror(error));
-	hv_watch_stop(&t->watch);
-	link_monitor_stop(&t->monitor);
-	t->wire.user->changed(t->wire.opaque);
+	hv_log(HV_LOG_ERROR, "tap %s: the interface is gone (%s); its port is down", t->i.wire.name, strerror(error));
+	interface_gone(&t->i);
 }
 
 /* From the host. */
@@ -72,7 +52,7 @@ static int read_mac(const struct tap *t, uint8_t mac[6])
 	struct ifreq ifr;
 
 	memset(&ifr, 0, sizeof(ifr));
-	if (ioctl(t->fd, SIOCGIFHWADDR, &ifr))
+	if (ioctl(t->i.fd, SIOCGIFHWADDR, &ifr))
 		return -errno;
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
 	return 0;
@@ -87,10 +67,10 @@ static void look_up_mac(struct tap *t)
 	if (now_ns - t->looked_up_ns < 1000000000)
 		return;
 	t->looked_up_ns = now_ns;
-	if (read_mac(t, mac) || !memcmp(mac, t->wire.mac, sizeof(mac)))
+	if (read_mac(t, mac) || !memcmp(mac, t->i.wire.mac, sizeof(mac)))
 		return;
-	memcpy(t->wire.mac, mac, sizeof(mac));
-	t->wire.user->changed(t->wire.opaque);
+	memcpy(t->i.wire.mac, mac, sizeof(mac));
+	t->i.wire.user->changed(t->i.wire.opaque);
 }
 
 /* False: nothing to read, or no longer an interface. */
@@ -103,7 +83,7 @@ static bool read_frame(struct tap *t, unsigned i)
 		{ f->head, VSWITCH_HEAD_BYTES },
 		{ t->buffers[i], REST_BYTES },
 	};
-	ssize_t n = readv(t->fd, iov, 3);
+	ssize_t n = readv(t->i.fd, iov, 3);
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
@@ -119,44 +99,21 @@ static bool read_frame(struct tap *t, unsigned i)
 	f->nsegs = f->len > f->head_bytes;
 	vnet_to_offload(&vnet, &f->offload);
 	t->batch[i] = f;
-	if (f->len >= ETHERNET_BYTES && memcmp(f->head + 6, t->wire.mac, sizeof(t->wire.mac)) != 0)
+	if (f->len >= ETHERNET_BYTES && memcmp(f->head + 6, t->i.wire.mac, sizeof(t->i.wire.mac)) != 0)
 		look_up_mac(t);
 	return true;
 }
 
-static void receive(struct tap *t)
+static void receive(struct interface_wire *i)
 {
+	struct tap *t = hv_container_of(i, struct tap, i);
 	unsigned n = VSWITCH_BATCH;
 
-	for (int round = 0; round < ROUND_BATCHES && n == VSWITCH_BATCH && !t->paused; round++) {
+	for (int round = 0; round < ROUND_BATCHES && n == VSWITCH_BATCH && !i->paused; round++) {
 		for (n = 0; n < VSWITCH_BATCH && read_frame(t, n); n++)
 			;
-		if (n && t->wire.user->input(t->wire.opaque, t->batch, n))
-			t->paused = true;
+		interface_input(i, t->batch, n);
 	}
-}
-
-static void ready(struct hv_watch *w, uint32_t events)
-{
-	struct tap *t = hv_container_of(w, struct tap, watch);
-
-	if (t->full && events & POLLOUT) {
-		t->full = false;
-		t->wire.user->congested(t->wire.opaque, false);
-	}
-	/* With an error, reading says which. */
-	if (events & (POLLIN | POLLERR | POLLHUP))
-		receive(t);
-	if (!t->wire.gone)
-		set_events(t);
-}
-
-static void resume(struct wire *w)
-{
-	struct tap *t = hv_container_of(w, struct tap, wire);
-
-	t->paused = false;
-	set_events(t);
 }
 
 /* To the host. */
@@ -167,7 +124,7 @@ static enum vswitch_drop why_not(struct tap *t, int error)
 	case EAGAIN:
 	case ENOMEM:
 	case ENOBUFS:
-		t->full = true;
+		t->i.full = true;
 		return VSWITCH_DROP_UPLINK_FULL;
 	case EIO:			/* the interface is not up */
 		return VSWITCH_DROP_NOT_READY;
@@ -191,26 +148,23 @@ static void write_frame(struct tap *t, const struct vswitch_frame *f)
 	t->iov[0] = (struct iovec){ &vnet, sizeof(vnet) };
 	n = frame_cursor_take(&c, &length, &t->iov[1], IOVECS - 1);
 	if (length < f->len)		/* in pieces of 64 bytes on average, or less */
-		wire_dropped(&t->wire, VSWITCH_DROP_TOO_BIG, &f, 1);
-	else if (writev(t->fd, t->iov, (int)n + 1) < 0)
-		wire_dropped(&t->wire, why_not(t, errno), &f, 1);
+		wire_dropped(&t->i.wire, VSWITCH_DROP_TOO_BIG, &f, 1);
+	else if (writev(t->i.fd, t->iov, (int)n + 1) < 0)
+		wire_dropped(&t->i.wire, why_not(t, errno), &f, 1);
 }
 
 static void send_all(struct wire *w, const struct vswitch_frame *const *frames, unsigned n)
 {
-	struct tap *t = hv_container_of(w, struct tap, wire);
-	bool was_full = t->full;
+	struct tap *t = hv_container_of(w, struct tap, i.wire);
+	bool was_full = t->i.full;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (w->gone || (t->full && !was_full))
+		if (w->gone || (t->i.full && !was_full))
 			wire_dropped(w, w->gone ? VSWITCH_DROP_PORT_DOWN : VSWITCH_DROP_UPLINK_FULL, frames + i, 1);
 		else
 			write_frame(t, frames[i]);
 	}
-	if (t->full && !w->gone) {
-		w->user->congested(w->opaque, true);
-		set_events(t);
-	}
+	interface_sent(&t->i);
 }
 
 /* Making and ending it. */
@@ -223,45 +177,41 @@ static void left_namespace(struct tap *t)
 {
 	struct ifreq ifr = { .ifr_flags = 0 };
 
-	if (ioctl(t->fd, TUNGETIFF, &ifr)) {
+	if (ioctl(t->i.fd, TUNGETIFF, &ifr)) {
 		vanish(t, ENODEV);
 		return;
 	}
-	link_monitor_stop(&t->monitor);
-	t->wire.link = true;
-	t->wire.user->changed(t->wire.opaque);
+	link_monitor_stop(&t->i.monitor);
+	t->i.wire.link = true;
+	t->i.wire.user->changed(t->i.wire.opaque);
 }
 
 static void link_changed(struct link_monitor *m, const struct link_state *state)
 {
-	struct tap *t = hv_container_of(m, struct tap, monitor);
+	struct tap *t = hv_container_of(m, struct tap, i.monitor);
 
 	if (!state) {
 		left_namespace(t);
 		return;
 	}
 	if (t->follow)
-		t->wire.link = state->flags & IFF_UP;
-	memcpy(t->wire.mac, state->mac, sizeof(state->mac));
-	t->wire.user->changed(t->wire.opaque);
+		t->i.wire.link = state->flags & IFF_UP;
+	memcpy(t->i.wire.mac, state->mac, sizeof(state->mac));
+	t->i.wire.user->changed(t->i.wire.opaque);
 }
 
 static void tap_destroy(struct wire *w)
 {
-	struct tap *t = hv_container_of(w, struct tap, wire);
+	struct tap *t = hv_container_of(w, struct tap, i.wire);
 
-	hv_watch_stop(&t->watch);
-	link_monitor_stop(&t->monitor);
-	wire_release(&t->claim);
-	if (t->fd >= 0)
-		close(t->fd);
+	interface_close(&t->i);
 	free(t->buffers);
 	free(t);
 }
 
 static const struct wire_ops tap_ops = {
 	.send = send_all,
-	.resume = resume,
+	.resume = interface_resume,
 	.destroy = tap_destroy,
 };
 
@@ -271,16 +221,16 @@ static int open_tap(struct tap *t)
 	unsigned offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 	int header_bytes = sizeof(struct virtio_net_hdr);
 
-	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (t->fd < 0)
+	t->i.fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (t->i.fd < 0)
 		return -errno;
-	strcpy(ifr.ifr_name, t->wire.name);
-	if (ioctl(t->fd, TUNSETIFF, &ifr))
+	strcpy(ifr.ifr_name, t->i.wire.name);
+	if (ioctl(t->i.fd, TUNSETIFF, &ifr))
 		return -errno;
 	/* A persistent interface may have been left with another size. */
-	if (ioctl(t->fd, TUNSETVNETHDRSZ, &header_bytes))
+	if (ioctl(t->i.fd, TUNSETVNETHDRSZ, &header_bytes))
 		return -errno;
-	if (ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)offload))
+	if (ioctl(t->i.fd, TUNSETOFFLOAD, (unsigned long)offload))
 		return -errno;
 	return 0;
 }
@@ -291,17 +241,15 @@ static int tap_start(struct tap *t)
 	int ret = open_tap(t);
 
 	if (!ret)
-		ret = read_mac(t, t->wire.mac);
+		ret = read_mac(t, t->i.wire.mac);
 	if (!ret)
-		ret = link_query(t->wire.name, &s);
+		ret = link_query(t->i.wire.name, &s);
 	if (!ret)
-		ret = wire_claim(&t->claim, s.ifindex);
+		ret = wire_claim(&t->i.claim, s.ifindex);
 	if (!ret && t->follow)
-		t->wire.link = s.flags & IFF_UP;
+		t->i.wire.link = s.flags & IFF_UP;
 	if (!ret)
-		ret = link_monitor_start(t->wire.loop, &t->monitor, s.ifindex);
-	if (!ret)
-		ret = hv_watch_start(t->wire.loop, &t->watch, t->fd, POLLIN);
+		ret = interface_start(&t->i, s.ifindex);
 	return ret;
 }
 
@@ -309,17 +257,15 @@ int wire_open_tap(struct hv_loop *loop, const struct wire_user *user, void *opaq
 		  struct wire **out)
 {
 	struct tap *t;
-	int ret;
 
 	if (!interface[0] || strlen(interface) >= IFNAMSIZ)
 		return -EINVAL;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
-	t->fd = -1;
-	t->watch.ready = ready;
-	t->monitor.changed = link_changed;
-	t->wire = (struct wire){
+	t->i.receive = receive;
+	t->i.monitor.changed = link_changed;
+	t->i.wire = (struct wire){
 		.ops = &tap_ops,
 		.user = user,
 		.opaque = opaque,
@@ -330,13 +276,8 @@ int wire_open_tap(struct hv_loop *loop, const struct wire_user *user, void *opaq
 		.full_duplex = true,
 		.link = true,
 	};
-	strcpy(t->wire.name, interface);
+	interface_init(&t->i, interface);
 	t->follow = follow;
 	t->buffers = malloc(sizeof(*t->buffers) * VSWITCH_BATCH);
-	ret = t->buffers ? tap_start(t) : -ENOMEM;
-	if (ret)
-		wire_destroy(&t->wire);
-	else
-		*out = &t->wire;
-	return ret;
+	return wire_opened(&t->i.wire, t->buffers ? tap_start(t) : -ENOMEM, out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all wires have in common: which interfaces they hold.
+ * What all wires have in common: which interfaces they hold, their beginning and their end.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -73,4 +73,13 @@ void wire_destroy(struct wire *w)
 {
 	if (w)
 		w->ops->destroy(w);
+}
+
+int wire_opened(struct wire *w, int ret, struct wire **out)
+{
+	if (ret)
+		wire_destroy(w);
+	else
+		*out = w;
+	return ret;
 }

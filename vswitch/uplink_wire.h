@@ -79,6 +79,8 @@ static inline uint64_t wire_lost(struct wire *w)
 
 /* NULL is fine. */
 void wire_destroy(struct wire *w);
+/* The end of a wire_open_…(), where ret is how it went: returns it, with the wire in *out or destroyed. */
+int wire_opened(struct wire *w, int ret, struct wire **out) __attribute__((warn_unused_result));
 
 /* follow: the wire's link is the interface's being up; else it is up as long as there is an interface. Errors: uplink.h. */
 int wire_open_tap(struct hv_loop *loop, const struct wire_user *user, void *opaque, const char *interface, bool follow,
