@@ -29,24 +29,6 @@ bool e1000_dma_read(struct e1000_core *c, uint64_t address, void *dst, uint32_t 
 	return true;
 }
 
-bool e1000_dma_write(struct e1000_core *c, uint64_t address, const void *src, uint32_t n)
-{
-	const uint8_t *from = src;
-
-	while (n) {
-		uint32_t got = n;
-		void *to = piece_at(c, address, &got, true);
-
-		if (!to)
-			return false;
-		memcpy(to, from, got);
-		from += got;
-		address += got;
-		n -= got;
-	}
-	return true;
-}
-
 bool e1000_dma_pieces(struct e1000_core *c, uint64_t address, uint32_t n, bool write, struct iovec *piece,
 		      unsigned max, unsigned *used)
 {

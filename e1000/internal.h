@@ -417,7 +417,6 @@ void e1000_stats_received(struct e1000_core *c, const uint8_t *head, uint32_t by
 
 /* ---- dma.c ---- */
 bool e1000_dma_read(struct e1000_core *c, uint64_t address, void *dst, uint32_t n);
-bool e1000_dma_write(struct e1000_core *c, uint64_t address, const void *src, uint32_t n);
 /* The pieces of [address, address + n); false if a part is not there or there are more than max. *used goes up. */
 bool e1000_dma_pieces(struct e1000_core *c, uint64_t address, uint32_t n, bool write, struct iovec *piece,
 		      unsigned max, unsigned *used);

@@ -204,26 +204,6 @@ static int restore(struct hvnetd *d, struct rpc_error *err)
 
 /* ---- connections ---- */
 
-static void client_gone(void *opaque, struct control_client *client)
-{
-	captures_client_gone(opaque, client);
-	event_client_gone(opaque, client);
-	hvnetd_scope_gone(opaque, control_client_id(client));
-}
-
-void hvnetd_run_call(void *opaque, struct rpc_call *call)
-{
-	if (call->method->flags & (RPC_CHANGES | RPC_ALONE))
-		change_start(opaque, call);
-	else if (!extension_list_start(opaque, call))
-		read_start(opaque, call);
-}
-
-static void offload(void *opaque, struct helper_task *task)
-{
-	helper_run(&((struct hvnetd *)opaque)->helper, task);
-}
-
 static int fill_scope(struct rpc_call *call, uint64_t scope)
 {
 	static const enum object_kind kinds[] = { OBJECT_ADAPTER, OBJECT_VM };
@@ -252,17 +232,38 @@ static bool has_scope(struct hvnetd *d, uint64_t scope)
 	return d->objects.num_changes;	/* one of them may be about to make one */
 }
 
-void hvnetd_scope_gone(struct hvnetd *d, uint64_t scope)
+/* Deletes what was scoped to a connection. */
+static void scope_gone(struct hvnetd *d, uint64_t scope)
 {
 	if (has_scope(d, scope) && change_internal(d, fill_scope, scope, false, NULL))
 		hv_log(HV_LOG_ERROR, "hvnetd: what process made on a connection that is gone stays: out of memory");
+}
+
+static void client_gone(void *opaque, struct control_client *client)
+{
+	captures_client_gone(opaque, client);
+	event_client_gone(opaque, client);
+	scope_gone(opaque, control_client_id(client));
+}
+
+static void run_call(void *opaque, struct rpc_call *call)
+{
+	if (call->method->flags & (RPC_CHANGES | RPC_ALONE))
+		change_start(opaque, call);
+	else if (!extension_list_start(opaque, call))
+		read_start(opaque, call);
+}
+
+static void offload(void *opaque, struct helper_task *task)
+{
+	helper_run(&((struct hvnetd *)opaque)->helper, task);
 }
 
 static enum hvnetd_exit make_control(struct hvnetd *d, struct rpc_error *err)
 {
 	struct control_desc desc = {
 		.path = d->options->socket,
-		.dispatcher = { .find = api_find_method, .run = hvnetd_run_call, .offload = offload, .opaque = d },
+		.dispatcher = { .find = api_find_method, .run = run_call, .offload = offload, .opaque = d },
 		.group = d->options->group[0] ? d->options->group : NULL,
 		.others_look = d->options->others_look,
 		.gone = client_gone,

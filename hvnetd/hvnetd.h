@@ -282,10 +282,6 @@ int policy_apply(struct vswitch_port *port, const json_t *config, const json_t *
 int policy_apply_step(struct vswitch_port *port, const json_t *config, const json_t *before, bool external, struct acl_walk *walk,
 		      struct rpc_error *err) __attribute__((warn_unused_result));
 
-/* A set of VLANs as "1,5-7". False: not one. */
-struct vswitch_vlan_set;
-bool vlan_list_parse(const char *text, struct vswitch_vlan_set *set);
-
 /* ---- ACLs (acl.c) ---- */
 
 /* A number for a new ACL entry, unique in the daemon. */
@@ -323,10 +319,6 @@ bool extension_list_start(struct hvnetd *d, struct rpc_call *call);
 void extensions_finish(struct hvnetd *d);
 
 /* ---- the whole ---- */
-
-void hvnetd_run_call(void *opaque, struct rpc_call *call);
-/* Deletes what was scoped to a connection. */
-void hvnetd_scope_gone(struct hvnetd *d, uint64_t scope);
 
 /* Start-up and stop. The sentence in err says what to do; the status is main()'s. */
 enum hvnetd_exit hvnetd_start(struct hvnetd *d, const struct options *o, struct rpc_error *err);

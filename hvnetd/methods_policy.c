@@ -18,7 +18,7 @@ static json_t *default_policy(void)
 			 "untagged", "bandwidth", "limit_bps", 0);
 }
 
-json_t *show_policy(const struct object *o)
+static json_t *show_policy(const struct object *o)
 {
 	json_t *policy = default_policy(), *set = json_array();
 	const char *name;

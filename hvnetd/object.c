@@ -14,17 +14,12 @@ static const char *const key_switch[] = { "switch", "name", NULL };
 static const char *const key_vm[] = { "vm", "name", NULL };
 
 const struct object_class object_classes[OBJECT_KINDS] = {
-	[OBJECT_SWITCH] = { "switch", "switches", api_switch_config, key_name, sizeof(struct hvnetd_switch), switch_check,
-			    switch_realize, NULL },
-	[OBJECT_UPLINK] = { "uplink", "uplinks", api_uplink_config, key_switch, sizeof(struct uplink), uplink_check,
-			    uplink_realize, uplink_init },
-	[OBJECT_HOSTNIC] = { "hostnic", "hostnics", api_hostnic_config, key_switch, sizeof(struct uplink), uplink_check,
-			     uplink_realize, uplink_init },
-	[OBJECT_PORT] = { "port", "ports", api_port_config, key_switch, sizeof(struct fixed_port), port_check, port_realize,
-			  NULL },
-	[OBJECT_VM] = { "vm", "vms", api_vm_config, key_name, sizeof(struct vm), vm_check, vm_realize, NULL },
-	[OBJECT_ADAPTER] = { "adapter", "adapters", api_adapter_config, key_vm, sizeof(struct adapter), adapter_check,
-			     adapter_realize, adapter_init },
+	[OBJECT_SWITCH] = { "switch", "switches", key_name, sizeof(struct hvnetd_switch), switch_check, switch_realize, NULL },
+	[OBJECT_UPLINK] = { "uplink", "uplinks", key_switch, sizeof(struct uplink), uplink_check, uplink_realize, uplink_init },
+	[OBJECT_HOSTNIC] = { "hostnic", "hostnics", key_switch, sizeof(struct uplink), uplink_check, uplink_realize, uplink_init },
+	[OBJECT_PORT] = { "port", "ports", key_switch, sizeof(struct fixed_port), port_check, port_realize, NULL },
+	[OBJECT_VM] = { "vm", "vms", key_name, sizeof(struct vm), vm_check, vm_realize, NULL },
+	[OBJECT_ADAPTER] = { "adapter", "adapters", key_vm, sizeof(struct adapter), adapter_check, adapter_realize, adapter_init },
 };
 
 int objects_init(struct hvnetd *d)
@@ -165,11 +160,6 @@ const char *object_string(const struct object *o, const char *member)
 json_t *object_copy(const struct object *o)
 {
 	return json_copy(o->config);
-}
-
-int object_check_form(enum object_kind kind, const json_t *config, struct rpc_error *err)
-{
-	return field_check(object_classes[kind].fields, config, "", err);
 }
 
 json_t *objects_document(struct hvnetd *d)

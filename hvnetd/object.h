@@ -80,7 +80,6 @@ struct object {
 struct object_class {
 	const char *name;		/* "switch" */
 	const char *list;		/* member of the configuration document */
-	const struct field *fields;
 	const char *const *key;		/* members that the key is made of; NULL ends them */
 	size_t bytes;			/* of the struct that begins with struct object */
 	/* Of a configuration against the others; NULL: whether it may be missing. */
@@ -128,8 +127,6 @@ void object_key(enum object_kind kind, const json_t *config, char key[OBJECT_KEY
 const char *object_string(const struct object *o, const char *member);
 /* What the caller may change and put back; a new reference. */
 json_t *object_copy(const struct object *o);
-/* Checks the form of a configuration, of one kind, as a file has it. */
-int object_check_form(enum object_kind kind, const json_t *config, struct rpc_error *err);
 
 /* ---- for change.c ---- */
 

@@ -50,7 +50,8 @@ static int bad(struct rpc_error *err, const char *what, const char *text)
 
 /* ---- VLAN ---- */
 
-bool vlan_list_parse(const char *text, struct vswitch_vlan_set *set)
+/* A set of VLANs as "1,5-7". False: not one. */
+static bool parse_vlan_list(const char *text, struct vswitch_vlan_set *set)
 {
 	memset(set, 0, sizeof(*set));
 	while (*text) {
@@ -97,7 +98,7 @@ static int take_set(const json_t *vlan, const char *name, struct vswitch_vlan_se
 {
 	const char *text = string(vlan, name);
 
-	if (text && !vlan_list_parse(text, set))
+	if (text && !parse_vlan_list(text, set))
 		return bad(err, name, "must list VLANs from 1 to 4094, as \"10,20-29\"");
 	return 0;
 }
@@ -132,7 +133,7 @@ static int parse_vlan(const json_t *vlan, struct vswitch_vlan_policy *out, struc
 	out->primary = (uint16_t)number(vlan, "primary");
 	out->secondary = (uint16_t)number(vlan, "secondary");
 	if (out->mode == VSWITCH_VLAN_TRUNK && !json_object_get(vlan, "allowed"))
-		vlan_list_parse("1-4094", &out->allowed);
+		parse_vlan_list("1-4094", &out->allowed);
 	return take_set(vlan, "allowed", &out->allowed, err) || take_set(vlan, "pruned", &out->pruned, err) ||
 	       take_set(vlan, "secondaries", &out->secondaries, err) ? -1 : 0;
 }

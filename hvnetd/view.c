@@ -50,12 +50,6 @@ json_t *page_end(struct page *page, const char *list)
 	return answer;
 }
 
-json_t *show_nothing(const struct object *o)
-{
-	(void)o;
-	return json_object();
-}
-
 /* ---- switches ---- */
 
 static json_int_t count_on(const struct object *sw, enum object_kind kind)

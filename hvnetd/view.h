@@ -33,7 +33,5 @@ json_t *show_port(const struct object *o);	/* of an object that has a port */
 json_t *show_live_port(const struct object *sw, const struct vswitch_port *port);
 json_t *show_vm(const struct object *o);
 json_t *show_adapter(const struct object *o);
-json_t *show_policy(const struct object *o);
-json_t *show_nothing(const struct object *o);
 
 #endif

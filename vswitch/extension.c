@@ -198,6 +198,16 @@ bool module_is_sound(const struct vswitch_ext_module *m)
 	       !m->forward == (m->class != VSWITCH_EXT_FORWARD);
 }
 
+static bool is_taken(const struct stack *s, const char *name)
+{
+	const struct vswitch_extension *e;
+
+	TAILQ_FOREACH(e, &s->extensions, link)
+		if (!strcmp(e->name, name))
+			return true;
+	return false;
+}
+
 static int extension_new(struct vswitch *sw, const struct vswitch_ext_module *module, const char *name,
 			 const struct vswitch_extension_limits *limits, struct vswitch_extension **out)
 {
@@ -206,7 +216,7 @@ static int extension_new(struct vswitch *sw, const struct vswitch_ext_module *mo
 
 	if (strlen(name) >= sizeof(e->name) || !name[0])
 		return -EINVAL;
-	if (vswitch_find_extension(sw, name))
+	if (is_taken(s, name))
 		return -EEXIST;
 	if (!~s->bits)
 		return -ENOSPC;
@@ -362,16 +372,6 @@ int vswitch_extension_move(struct vswitch_extension *e, struct vswitch_extension
 struct vswitch_extension *vswitch_next_extension(struct vswitch *sw, struct vswitch_extension *prev)
 {
 	return prev ? TAILQ_NEXT(prev, link) : TAILQ_FIRST(&sw->stack->extensions);
-}
-
-struct vswitch_extension *vswitch_find_extension(struct vswitch *sw, const char *name)
-{
-	struct vswitch_extension *e;
-
-	TAILQ_FOREACH(e, &sw->stack->extensions, link)
-		if (!strcmp(e->name, name))
-			return e;
-	return NULL;
 }
 
 const char *vswitch_extension_name(const struct vswitch_extension *e)

@@ -42,7 +42,8 @@ static bool pin(struct guard_frame *g, struct vswitch_frame *f, uint32_t n)
 	return true;
 }
 
-void guard_look(struct guard_frame *g, struct vswitch_frame *f)
+/* Parses the frame; what was looked at is what will be delivered. */
+static void look(struct guard_frame *g, struct vswitch_frame *f)
 {
 	uint32_t n = f->len < VSWITCH_GUARD_BYTES ? f->len : VSWITCH_GUARD_BYTES;
 
@@ -144,7 +145,7 @@ uint32_t guard_ingress(struct vswitch_port *p, struct vswitch_frame *const *fram
 	for (uint32_t left = keep; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
 
-		guard_look(&s->frames[i], frames[i]);
+		look(&s->frames[i], frames[i]);
 		reason = judge(p, frames[i], &s->frames[i], &rule);
 		if (reason == VSWITCH_DROPS)
 			continue;

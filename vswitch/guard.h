@@ -21,9 +21,6 @@ struct guard_scratch {
 	struct guard_frame frames[VSWITCH_BATCH];
 };
 
-/* Parses the frame; what was looked at is what will be delivered. */
-void guard_look(struct guard_frame *g, struct vswitch_frame *f);
-
 /* The transport header, if at least n bytes of it are in the frame; else NULL. */
 static inline const uint8_t *guard_transport(const struct guard_frame *g, uint32_t n)
 {

@@ -70,7 +70,6 @@ int vswitch_extension_move(struct vswitch_extension *e, struct vswitch_extension
 
 /* From top to bottom: the first with prev NULL; NULL after the last. */
 struct vswitch_extension *vswitch_next_extension(struct vswitch *sw, struct vswitch_extension *prev);
-struct vswitch_extension *vswitch_find_extension(struct vswitch *sw, const char *name);
 const char *vswitch_extension_name(const struct vswitch_extension *e);
 const struct vswitch_ext_module *vswitch_extension_module(const struct vswitch_extension *e);
 bool vswitch_extension_enabled(const struct vswitch_extension *e);

@@ -33,36 +33,6 @@ static struct team *team_of(const struct vswitch_uplink *u)
 
 /* Names. */
 
-const char *vswitch_team_mode_name(enum vswitch_team_mode mode)
-{
-	switch (mode) {
-	case VSWITCH_TEAM_INDEPENDENT:
-		return "independent";
-	case VSWITCH_TEAM_STATIC:
-		return "static";
-	case VSWITCH_TEAM_LACP:
-		return "lacp";
-	}
-	return "?";
-}
-
-const char *vswitch_team_algorithm_name(enum vswitch_team_algorithm algorithm)
-{
-	switch (algorithm) {
-	case VSWITCH_TEAM_DYNAMIC:
-		return "dynamic";
-	case VSWITCH_TEAM_TRANSPORT:
-		return "transport";
-	case VSWITCH_TEAM_IP:
-		return "ip";
-	case VSWITCH_TEAM_MAC:
-		return "mac";
-	case VSWITCH_TEAM_PORT:
-		return "port";
-	}
-	return "?";
-}
-
 const char *vswitch_member_state_name(enum vswitch_member_state state)
 {
 	switch (state) {

@@ -83,8 +83,6 @@ enum vswitch_team_algorithm {		/* by which member a frame leaves */
 	VSWITCH_TEAM_MAC,		/* hash of MAC addresses */
 	VSWITCH_TEAM_PORT,		/* by the switch port that the frame came from (HyperVPort) */
 };
-const char *vswitch_team_mode_name(enum vswitch_team_mode mode);		/* "independent", "static", "lacp" */
-const char *vswitch_team_algorithm_name(enum vswitch_team_algorithm algorithm);	/* "dynamic", "transport", "ip", "mac", "port" */
 
 struct vswitch_team_event;
 

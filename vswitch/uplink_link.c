@@ -54,7 +54,8 @@ static void take_kind(const struct nlattr *info, struct link_state *out)
 			strcpy(out->kind, mnl_attr_get_str(a));
 }
 
-bool link_parse(const struct nlmsghdr *h, struct link_state *out)
+/* The link message's content; false: it is none, or a broken one. */
+static bool parse(const struct nlmsghdr *h, struct link_state *out)
 {
 	const struct ifinfomsg *info;
 	const struct nlattr *a;
@@ -128,7 +129,7 @@ static int answer(struct mnl_socket *nl, struct link_state *out)
 		return -EPROTO;
 	if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nlmsgerr))
 		return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
-	return link_parse(h, out) ? 0 : -EPROTO;
+	return parse(h, out) ? 0 : -EPROTO;
 }
 
 int link_query(const char *name, struct link_state *out)
@@ -183,7 +184,7 @@ static void handle(struct link_monitor *m, const struct nlmsghdr *h)
 		m->changed(m, NULL);
 		return;
 	}
-	if (!link_parse(h, &s) || s.ifindex != m->ifindex)
+	if (!parse(h, &s) || s.ifindex != m->ifindex)
 		return;
 	/* A bridge says that a port left it in the same words, with its own family. */
 	if (h->nlmsg_type == RTM_DELLINK &&

@@ -5,7 +5,6 @@
 #ifndef HVNET_VSWITCH_UPLINK_LINK_H
 #define HVNET_VSWITCH_UPLINK_LINK_H
 
-#include <linux/netlink.h>
 #include <net/if.h>
 
 #include "base/loop.h"
@@ -29,8 +28,6 @@ int link_query(const char *name, struct link_state *out) __attribute__((warn_unu
 int link_check(const struct link_state *s) __attribute__((warn_unused_result));
 /* Full duplex unless the interface says otherwise; speed 0: not known. */
 void link_speed(const char *name, uint32_t *mbps, bool *full_duplex);
-/* The link message's content; false: it is none, or a broken one. */
-bool link_parse(const struct nlmsghdr *h, struct link_state *out);
 
 struct link_monitor {
 	/* The interface is as state says; NULL: it is deleted, or has left the namespace. From the loop. */
