@@ -378,6 +378,13 @@ void change_wake(struct hvnetd *d)
 	change_schedule(d);
 }
 
+bool change_is_decided(const struct hvnetd *d)
+{
+	const struct change *c = STAILQ_FIRST(&d->objects.changes);
+
+	return c && c->good && !c->dry_run;
+}
+
 bool change_cancel(struct hvnetd *d, const struct job *job)
 {
 	struct change *c;

@@ -25,6 +25,7 @@ static struct touched *touch(struct change *c, struct object *o)
 	t = &c->touched[c->num_touched];
 	*t = (struct touched){ .o = o, .before = json_incref(o->config), .order = (unsigned)c->num_touched };
 	o->touched = true;
+	o->before = o->config;
 	c->num_touched++;
 	return t;
 }

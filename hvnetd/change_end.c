@@ -54,9 +54,10 @@ static void answer(struct change *c, json_t *result)
 /* Other changes may touch it from here on. */
 static void let_go(struct change *c, struct touched *t)
 {
+	t->o->touched = false;
+	t->o->before = NULL;
 	helper_decref(&c->d->helper, t->before);
 	free(t->key);
-	t->o->touched = false;
 	t->o->walk = (struct acl_walk){ 0 };
 	object_release(t->o);
 }

@@ -164,15 +164,16 @@ json_t *object_copy(const struct object *o)
 
 json_t *objects_document(struct hvnetd *d)
 {
+	const bool decided = change_is_decided(d);
 	json_t *document = json_object();
 	const struct object *o;
 
 	for (int kind = 0; kind < OBJECT_KINDS; kind++) {
 		json_t *list = json_array();
 
-		OBJECT_FOREACH(o, d, kind)
+		TAILQ_FOREACH(o, &d->objects.list[kind], link)
 			if (!o->scope)
-				json_array_append(list, o->config);
+				json_array_append(list, o->touched && !decided ? (json_t *)o->before : o->config);
 		json_object_set_new(document, object_classes[kind].list, list);
 	}
 	return document;

@@ -74,6 +74,7 @@ struct object {
 	uint64_t scope;			/* connection that it ends with, and is not stored; 0: stays */
 	int pid;			/* of that connection */
 	bool touched;			/* by the present change */
+	const json_t *before;		/* borrowed: its configuration before that; NULL: none */
 	struct acl_walk walk;		/* what a change is doing with its ACL */
 };
 
@@ -167,6 +168,8 @@ void changes_finish(struct hvnetd *d);
 void change_continue(struct hvnetd *d, int ret, const struct rpc_error *err);
 /* What a realize() that has said OBJECT_WAITS waits for may be there. Otherwise nothing happens. */
 void change_wake(struct hvnetd *d);
+/* Whether what the present change has put holds, come what may. */
+bool change_is_decided(const struct hvnetd *d);
 /* Ends the change that the job belongs to, if it is still time. False: too late. */
 bool change_cancel(struct hvnetd *d, const struct job *job);
 /*
@@ -175,7 +178,10 @@ bool change_cancel(struct hvnetd *d, const struct job *job);
  */
 int objects_restore(struct hvnetd *d, const json_t *document, bool check_only, struct rpc_error *err)
 	__attribute__((warn_unused_result));
-/* What the configuration is: a new reference, by name of the kind's list; without objects that have a scope. */
+/*
+ * What the configuration is: a new reference, by name of the kind's list; without objects that have a scope. Of a change that may
+ * still fail there is nothing in it.
+ */
 json_t *objects_document(struct hvnetd *d);
 
 #endif

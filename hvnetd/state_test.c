@@ -4,6 +4,8 @@
 
 #include <dirent.h>
 
+#include "hvnetd/store.h"
+
 static struct hvnet_client *c;
 static pid_t host;
 
@@ -147,6 +149,47 @@ static void killed(void)
 	remove_dir();
 }
 
+/* Of a change that does not come to be nothing is in the file, also if it is written in the middle of it. */
+static void undecided(void)
+{
+	enum { PORTS = 1500, ROUNDS = 4, DRY_RUNS = 4 };
+	static const char del[] = "{\"switch\":\"lab\",\"force\":true,\"dry_run\":true}";
+	json_t *calls = json_array(), *stored;
+	struct rpc_error why;
+	int fds[2], dry[DRY_RUNS];
+	char params[64];
+
+	begin();
+	GIVES(c, 0, "switch.create", "{\"name\":\"lab\"}");
+	for (int i = 0; i < PORTS; i++)
+		json_array_append_new(calls, json_pack("{s:s, s:{s:s, s:o}}", "method", "port.create", "params", "switch", "lab",
+						       "name", json_sprintf("p%d", i)));
+	json_decref(checked(c, "transaction", json_pack("{s:o}", "calls", calls)));
+	for (int round = 0; round < ROUNDS; round++) {
+		/* The second of these is written after the first; until then every port goes and comes back several times. */
+		for (int i = 0; i < 2; i++) {
+			snprintf(params, sizeof(params), "{\"port\":\"lab/p%d\",\"friendly\":\"%d\"}", i, round);
+			fds[i] = send_call("port.set", params);
+		}
+		for (int i = 0; i < DRY_RUNS; i++)
+			dry[i] = send_call("switch.delete", del);
+		for (int i = 0; i < 2; i++)
+			json_decref(next_line(fds[i]));
+		stored = store_read(in_dir("hvnet.json"), &why);
+		CU_ASSERT_EQUAL(json_array_size(json_object_get(stored, "switches")), 1);
+		CU_ASSERT_EQUAL(json_array_size(json_object_get(stored, "ports")), PORTS);
+		json_decref(stored);
+		for (int i = 0; i < DRY_RUNS; i++) {
+			json_decref(next_line(dry[i]));
+			close(dry[i]);
+		}
+		close(fds[0]);
+		close(fds[1]);
+	}
+	stop_here();
+	remove_dir();
+}
+
 static void overwrite(const char *name, const char *text)
 {
 	FILE *f = fopen(in_dir(name), "we");
@@ -269,6 +312,7 @@ static void one_at_a_time(void)
 static const struct hv_test tests[] = {
 	{ "all is there again after a restart", restart },
 	{ "all is there again, whole, after a kill at any moment", killed },
+	{ "of a change that does not come to be nothing is stored", undecided },
 	{ "a damaged file is put aside and the last good one used", damaged },
 	{ "a file can be checked without a daemon", check },
 	{ "a configuration is compared, and applied whole", diff_and_apply },

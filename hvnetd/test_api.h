@@ -88,21 +88,27 @@ static inline const char *answer(struct hvnet_client *c, const char *method, con
 	return text;
 }
 
-/* A connection of its own on which events of these kinds come; the first line is the answer. */
-static inline int subscribe(const char *kinds)
+/* A connection of its own on which this request is sent; what comes is read by whoever called. */
+static inline int send_call(const char *method, const char *params)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char line[256];
+	char line[512];
 
 	strcpy(addr.sun_path, control);
-	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"event.subscribe\",\"params\":%s}\n", kinds);
+	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method, params);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
 	    send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		abort();
 	return fd;
+}
+
+/* A connection of its own on which events of these kinds come; the first line is the answer. */
+static inline int subscribe(const char *kinds)
+{
+	return send_call("event.subscribe", kinds);
 }
 
 /* The next line, or NULL. */
