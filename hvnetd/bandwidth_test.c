@@ -102,6 +102,36 @@ static void weights(void)
 	end();
 }
 
+/* What was granted is no reason not to start, whatever the switch is said to take now; it is one not to grant it anew. */
+#define DOCUMENT(s) "{\"mode\":\"merge\",\"config\":{\"switches\":[" s "]}}"
+static void granted(void)
+{
+	static const char *const text =
+		"{\"format\":\"hvnet\",\"version\":1,\"config\":{\"switches\":[" ABSOLUTE(",\"capacity_bps\":1000000000") "],"
+		"\"ports\":[{\"switch\":\"s\",\"name\":\"p\",\"policy\":{\"bandwidth\":{\"reservation_bps\":5000000000}}}]}}";
+	FILE *f;
+
+	begin();
+	GIVES(c, 0, "switch.create", ABSOLUTE(""));
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "adapter.add", "{\"vm\":\"a\",\"switch\":\"s\",\"policy\":{\"bandwidth\":{\"reservation_bps\":5000000000}}}");
+	GIVES(c, 0, "config.apply", DOCUMENT("{\"name\":\"s\",\"bandwidth_mode\":\"weight\",\"capacity_bps\":1000000000}"));
+	GIVES(c, RPC_NO_RESOURCES, "config.apply", DOCUMENT(ABSOLUTE(",\"capacity_bps\":1000000000")));
+	GIVES(c, 0, "vm.del", "{\"vm\":\"a\"}");
+	stop_here();
+
+	f = fopen(in_dir("hvnet.json"), "we");
+	CU_ASSERT_TRUE(f && fputs(text, f) >= 0 && !fclose(f));
+	again();
+	CU_ASSERT_STRING_EQUAL(status("overcommitted"), "true");
+	CU_ASSERT_TRUE(output_has("the uplink of switch \"s\" takes 1000000000"));
+	RESERVES(RPC_NO_RESOURCES, "s/p", 5001);
+	GIVES(c, 0, "switch.set", "{\"switch\":\"s\",\"name\":\"t\"}");
+	GIVES(c, 0, "switch.set", "{\"switch\":\"t\",\"name\":\"s\"}");
+	RESERVES(0, "s/p", 4000);	/* less is a step in the right direction */
+	end();
+}
+
 /* ---- links ---- */
 
 static bool run(const char *command)
@@ -192,6 +222,7 @@ static void failover(void)
 
 static const struct hv_test tests[] = {
 	{ "no more is reserved in the configuration than the uplink takes", configured },
+	{ "what was granted is there after a restart", granted },
 	{ "weights are not reservations", weights },
 	{ "the capacity follows the links of a team", failover },
 };
