@@ -34,6 +34,8 @@ json_t *copy_list(const struct object *o, const char *member);
 json_t *put_list(struct rpc_call *call, struct object *o, const char *member, json_t *list);
 /* A page of the objects of a kind, of the switch that is named or of all. */
 json_t *list_objects(struct rpc_call *call, enum object_kind kind, json_t *(*show)(const struct object *o), const char *list);
+/* An adapter stays, without a switch. NULL with call->err. */
+struct object *adapter_disconnect(struct rpc_call *call, struct object *o);
 /* A host NIC's configuration; name and interface NULL: made up. shares: the interface whose settings it takes over, or NULL. */
 struct object *hostnic_put(struct rpc_call *call, const char *sw, const char *name, const char *interface, const char *shares);
 

@@ -232,17 +232,20 @@ json_t *method_adapter_connect(struct rpc_call *call)
 	return method_adapter_set(call);
 }
 
+struct object *adapter_disconnect(struct rpc_call *call, struct object *o)
+{
+	json_t *config = object_copy(o);
+
+	json_object_del(config, "switch");
+	json_object_del(config, "port");
+	return change_put(call, OBJECT_ADAPTER, o->key, config);
+}
+
 json_t *method_adapter_disconnect(struct rpc_call *call)
 {
 	struct object *o = find_adapter(call);
-	json_t *config;
 
-	if (!o)
-		return NULL;
-	config = object_copy(o);
-	json_object_del(config, "switch");
-	json_object_del(config, "port");
-	return change_put(call, OBJECT_ADAPTER, o->key, config) ? change_show(call, o, show_adapter) : NULL;
+	return o && adapter_disconnect(call, o) ? change_show(call, o, show_adapter) : NULL;
 }
 
 static bool is_on(const struct object *o, const struct object *sw)
@@ -306,7 +309,6 @@ json_t *method_port_disconnect(struct rpc_call *call)
 {
 	const struct object *port = port_param(call);
 	struct object *o;
-	json_t *config;
 
 	if (!port)
 		return NULL;
@@ -317,10 +319,7 @@ json_t *method_port_disconnect(struct rpc_call *call)
 			continue;
 		if (!object_string(o, "switch"))
 			break;
-		config = object_copy(o);
-		json_object_del(config, "switch");
-		json_object_del(config, "port");
-		return change_put(call, OBJECT_ADAPTER, o->key, config) ? json_object() : NULL;
+		return adapter_disconnect(call, o) ? json_object() : NULL;
 	}
 	rpc_fail(&call->err, RPC_STATE, "port", "no adapter is on %s", port->key);
 	rpc_detail(&call->err, "state", "disconnected");

@@ -54,17 +54,10 @@ static struct object *own_port(struct rpc_call *call)
 static int disconnect_users(struct rpc_call *call, const struct object *port)
 {
 	struct object *o;
-	json_t *config;
 
-	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_ADAPTER) {
-		if (!object_string(o, "port") || strcmp(object_string(o, "port"), port->key) != 0)
-			continue;
-		config = object_copy(o);
-		json_object_del(config, "switch");
-		json_object_del(config, "port");
-		if (!change_put(call, OBJECT_ADAPTER, o->key, config))
+	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_ADAPTER)
+		if (object_string(o, "port") && !strcmp(object_string(o, "port"), port->key) && !adapter_disconnect(call, o))
 			return -1;
-	}
 	return 0;
 }
 

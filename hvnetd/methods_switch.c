@@ -189,21 +189,13 @@ static int take_off(struct rpc_call *call, const char *sw, enum object_kind kind
 	return 0;
 }
 
-/* Adapters stay, without a switch. */
 static int disconnect_all(struct rpc_call *call, const char *sw)
 {
 	struct object *o;
-	json_t *config;
 
-	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_ADAPTER) {
-		if (strcmp(switch_of_object(o), sw) != 0)
-			continue;
-		config = object_copy(o);
-		json_object_del(config, "switch");
-		json_object_del(config, "port");
-		if (!change_put(call, OBJECT_ADAPTER, o->key, config))
+	OBJECT_FOREACH(o, (struct hvnetd *)call->opaque, OBJECT_ADAPTER)
+		if (!strcmp(switch_of_object(o), sw) && !adapter_disconnect(call, o))
 			return -1;
-	}
 	return 0;
 }
 
