@@ -14,6 +14,14 @@ static const struct {
 	{ api_system_methods, &api_num_system_methods },
 };
 
+unsigned api_index(const char *const *names, const char *name)
+{
+	for (unsigned i = 0; name && names[i]; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return 0;
+}
+
 const struct rpc_method *api_method(size_t n)
 {
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {

@@ -82,7 +82,20 @@ enum {
 /* Enumerations that the handlers share with the rows. */
 extern const char *const api_switch_types[];	/* enum switch_type's order */
 extern const char *const api_uplink_kinds[];	/* enum uplink_kind's */
+extern const char *const api_bandwidth_modes[];	/* these as the switch's own, vswitch.h */
+extern const char *const api_team_modes[];
+extern const char *const api_team_algorithms[];
+extern const char *const api_vlan_modes[];
+extern const char *const api_bpdu_guards[];
+extern const char *const api_monitor_directions[];
+extern const char *const api_extension_classes[];
+extern const char *const api_port_states[];
+extern const char *const api_nic_states[];
+extern const char *const api_link_states[];
 extern const char *const api_policy_kinds[];
+extern const char *const api_job_states[];
+/* Which of an enumeration's names it is; 0, too, if it is none of them or NULL. */
+unsigned api_index(const char *const *names, const char *name);
 
 /* Fields that the configuration has in common with parameters. */
 extern const struct field api_switch_config[], api_uplink_config[], api_hostnic_config[], api_port_config[], api_vm_config[],
@@ -90,10 +103,6 @@ extern const struct field api_switch_config[], api_uplink_config[], api_hostnic_
 	api_remote[], api_fdb_entry[], api_bandwidth_status[];
 extern const struct field api_config[];		/* the document of config.show and config.apply */
 
-struct rpc_group {
-	const struct rpc_method *methods;
-	size_t num_methods;
-};
 extern const struct rpc_method api_switch_methods[], api_adapter_methods[], api_port_methods[], api_system_methods[];
 extern const size_t api_num_switch_methods, api_num_adapter_methods, api_num_port_methods, api_num_system_methods;
 

@@ -4,8 +4,6 @@
 
 static const char *const kinds[] = { "synthetic", "emulated", NULL };
 static const char *const models[] = { "82540em", "82545em", "82544gc", NULL };
-static const char *const link_states[] = { "up", "down", NULL };
-static const char *const nic_states[] = { "none", "created", "connected", "disconnected", NULL };
 
 #define VM F_NAME("vm", NEED, "the virtual machine, by name or GUID")
 #define ADAPTER F_REFERENCE("adapter", NEED, "the adapter: VM/NAME or GUID")
@@ -17,7 +15,7 @@ static const char *const nic_states[] = { "none", "created", "connected", "disco
 	F_MAC("mac", MAY, "permanent address; follows from the host and the names unless given"), \
 	F_INT("mtu", MAY, 1500, 9202, "synthetic: the largest that the guest may set"), \
 	F_ENUM("model", MAY, models, "emulated: 82540em unless given"), \
-	F_ENUM("link", MAY, link_states, "the cable, as administered")
+	F_ENUM("link", MAY, api_link_states, "the cable, as administered")
 
 const struct field api_vm_config[] = {
 	F_NAME("name", NEED, "name"),
@@ -60,7 +58,7 @@ static const struct field adapter_params[] = { ADAPTER, FIELD_END };
 
 static const struct field adapter_set_params[] = {
 	ADAPTER,
-	F_ENUM("link", MAY, link_states, "pull the cable out, or put it in"),
+	F_ENUM("link", MAY, api_link_states, "pull the cable out, or put it in"),
 	F_MAC("mac", MAY, "another permanent address, while no guest has the adapter"),
 	PLACE,
 	FIELD_END
@@ -104,12 +102,12 @@ static const struct field adapter_result[] = {
 	F_ENUM("model", MAY, models, "of an emulated one"),
 	F_NAME("switch", MAY, "the switch that it is configured to be on"),
 	F_STRING("mac", NEED, 17, 17, "permanent address"),
-	F_ENUM("link", NEED, link_states, "the cable, as administered"),
+	F_ENUM("link", NEED, api_link_states, "the cable, as administered"),
 	F_BOOL("attached", NEED, "whether a QEMU has it"),
 	F_BOOL("open", NEED, "whether the guest's driver uses it"),
 	F_INT("port", MAY, 0, UINT32_MAX, "number of its port while it has one"),
 	F_STRING("port_name", MAY, 1, 2 * HVNETD_NAME_BYTES, "and the port's name"),
-	F_ENUM("nic", NEED, nic_states, "the NIC on the switch"),
+	F_ENUM("nic", NEED, api_nic_states, "the NIC on the switch"),
 	F_BOOL("active", NEED, "there is an active connection: frames may flow"),
 	F_STRING("why", MAY, 0, 255, "why it has no port, although it should"),
 	F_ANY("guest", MAY, "what was negotiated with the guest's driver, or what the driver has set up"),

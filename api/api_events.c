@@ -5,7 +5,6 @@
 static const char *const changes[] = { "added", "changed", "renamed", "deleted", NULL };
 static const char *const port_states[] = { "created", "teardown", "deleted", NULL };
 static const char *const nic_states[] = { "created", "connected", "disconnected", "deleted", NULL };
-static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
 static const char *const extension_actions[] = { "enabled", "disabled", "ordered", "attached", "failed", NULL };
 static const char *const severities[] = { "info", "warning", "error", NULL };
 
@@ -13,12 +12,17 @@ static const char *const severities[] = { "info", "warning", "error", NULL };
 	F_COUNT("seq", NEED, "number of the event; a gap is what this subscriber was too slow for"), \
 	F_COUNT("time_us", NEED, "microseconds since 1970"), \
 	F_ENUM("severity", NEED, severities, "how bad it is")
+#define SWITCH F_NAME("switch", NEED, "the switch")
+#define PORT \
+	SWITCH, \
+	F_INT("port", NEED, 0, UINT32_MAX, "number of the port"), \
+	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "its name")
 
 static const struct field job_fields[] = {
 	COMMON,
 	F_STRING("job", NEED, 1, 64, "the job"),
 	F_STRING("type", NEED, 1, 32, "the method that has started it"),
-	F_ENUM("state", NEED, job_states, "its state"),
+	F_ENUM("state", NEED, api_job_states, "its state"),
 	F_INT("percent", NEED, 0, 100, "progress"),
 	F_ANY("error", MAY, "why it failed"),
 	FIELD_END
@@ -33,17 +37,13 @@ static const struct field object_fields[] = {
 };
 static const struct field port_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
-	F_INT("port", NEED, 0, UINT32_MAX, "number of the port"),
-	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "its name"),
+	PORT,
 	F_ENUM("state", NEED, port_states, "its state"),
 	FIELD_END
 };
 static const struct field nic_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
-	F_INT("port", NEED, 0, UINT32_MAX, "number of the port"),
-	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "its name"),
+	PORT,
 	F_ENUM("state", NEED, nic_states, "state of the NIC on it"),
 	FIELD_END
 };
@@ -54,7 +54,7 @@ static const struct field policy_fields[] = {
 };
 static const struct field flapping_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
+	SWITCH,
 	F_STRING("mac", NEED, 17, 17, "the address that moved last"),
 	F_INT("vlan", NEED, 0, 4095, "its VLAN"),
 	F_COUNT("count", NEED, "times that an address was held in its place since the last such event"),
@@ -62,14 +62,14 @@ static const struct field flapping_fields[] = {
 };
 static const struct field member_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
+	SWITCH,
 	F_STRING("interface", NEED, 1, 15, "the member"),
 	F_STRING("state", NEED, 1, 32, "its state"),
 	FIELD_END
 };
 static const struct field uplink_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
+	SWITCH,
 	F_NAME("name", NEED, "the uplink, or host NIC"),
 	F_STRING("state", NEED, 1, 16, "up or down"),
 	F_STRING("why", MAY, 0, 255, "why it is down"),
@@ -77,22 +77,20 @@ static const struct field uplink_fields[] = {
 };
 static const struct field bandwidth_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
+	SWITCH,
 	F_OBJECT("bandwidth", NEED, api_bandwidth_status, "what is reserved of it"),
 	FIELD_END
 };
 static const struct field drop_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
-	F_INT("port", NEED, 0, UINT32_MAX, "number of the port"),
-	F_STRING("name", NEED, 1, 2 * HVNETD_NAME_BYTES, "its name"),
+	PORT,
 	F_COUNTERS("in", NEED, "frames of its NIC dropped since the last report, by reason"),
 	F_COUNTERS("out", NEED, "frames for its NIC"),
 	FIELD_END
 };
 static const struct field extension_fields[] = {
 	COMMON,
-	F_NAME("switch", NEED, "the switch"),
+	SWITCH,
 	F_STRING("name", NEED, 1, 63, "the extension"),
 	F_ENUM("action", NEED, extension_actions, "what has become of it"),
 	F_STRING("why", MAY, 0, 255, "why it failed"),

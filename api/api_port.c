@@ -2,16 +2,15 @@
 /* Rows of the API: ports, their policies, ACLs, and the forwarding table. */
 #include "api/api.h"
 
-static const char *const vlan_modes[] = { "untagged", "access", "trunk", "isolated", "community", "promiscuous", NULL };
+const char *const api_vlan_modes[] = { "untagged", "access", "trunk", "isolated", "community", "promiscuous", NULL };
 static const char *const monitor_modes[] = { "none", "source", "destination", NULL };
-static const char *const monitor_directions[] = { "both", "from_nic", "to_nic", NULL };
-static const char *const bpdu_guards[] = { "pass", "drop", "block", NULL };
+const char *const api_monitor_directions[] = { "both", "from_nic", "to_nic", NULL };
+const char *const api_bpdu_guards[] = { "pass", "drop", "block", NULL };
 static const char *const directions[] = { "in", "out", "both", NULL };
 static const char *const actions[] = { "allow", "deny", "meter", NULL };
-static const char *const link_states[] = { "up", "down", NULL };
 static const char *const nic_kinds[] = { "synthetic", "emulated", "internal", "external", NULL };
-static const char *const port_states[] = { "unknown", "created", "teardown", "deleted", NULL };
-static const char *const nic_states[] = { "none", "created", "connected", "disconnected", NULL };
+const char *const api_port_states[] = { "unknown", "created", "teardown", "deleted", NULL };
+const char *const api_nic_states[] = { "none", "created", "connected", "disconnected", NULL };
 static const char *const fdb_kinds[] = { "learned", "static", "self", "mgmt", NULL };
 const char *const api_policy_kinds[] = {
 	"mac_spoofing", "dhcp_guard", "router_guard", "bpdu_guard", "address_guard", "storm_limit", "ip_limit", "priority_tag",
@@ -23,7 +22,7 @@ const char *const api_policy_kinds[] = {
 
 #define VLAN_ID(name, text) F_INT(name, MAY, 1, 4094, text)
 #define VLAN_SETTINGS \
-	F_ENUM("mode", NEED, vlan_modes, "untagged: no VLAN; access: one; trunk: several; the other three: private VLAN"), \
+	F_ENUM("mode", NEED, api_vlan_modes, "untagged: no VLAN; access: one; trunk: several; the other three: private VLAN"), \
 	VLAN_ID("id", "of mode access"), \
 	F_INT("native", MAY, 0, 4094, "of mode trunk: VLAN of untagged frames; 0: none"), \
 	F_STRING("allowed", MAY, 1, API_VLAN_LIST_BYTES, "of mode trunk: VLANs, as \"10,20-29\""), \
@@ -47,7 +46,7 @@ const struct field api_bandwidth[] = {
 const struct field api_monitor[] = {
 	F_ENUM("mode", NEED, monitor_modes, "source: copies of its traffic go to the destinations of the same session"),
 	F_INT("session", MAY, 0, 255, "session; 0 unless given"),
-	F_ENUM("direction", MAY, monitor_directions, "of a source: which of its traffic; both unless given"),
+	F_ENUM("direction", MAY, api_monitor_directions, "of a source: which of its traffic; both unless given"),
 	F_STRING("filter", MAY, 1, API_MONITOR_FILTER_BYTES, "of a source: which of its frames are copied; of a destination: which "
 		 "copies it gets; an expression of pcap-filter(7), with addresses for hosts"),
 	FIELD_END
@@ -57,7 +56,7 @@ const struct field api_policy[] = {
 	F_BOOL("mac_spoofing", MAY, "any source address is accepted from it, and learned"),
 	F_BOOL("dhcp_guard", MAY, "its DHCP server messages are dropped"),
 	F_BOOL("router_guard", MAY, "its router advertisements and redirects are dropped"),
-	F_ENUM("bpdu_guard", MAY, bpdu_guards, "its spanning tree frames pass, are dropped, or also block the port"),
+	F_ENUM("bpdu_guard", MAY, api_bpdu_guards, "its spanning tree frames pass, are dropped, or also block the port"),
 	F_STRINGS("address_guard", MAY, 0, API_ADDRESSES_MAX, 45, "only these IP addresses may be its; others in IP, ARP and "
 		  "neighbour discovery are dropped. Empty: no guard"),
 	F_INT("storm_limit", MAY, 0, 10000000, "broadcasts, multicasts and floods from it in each second; 0: no limit"),
@@ -196,12 +195,12 @@ static const struct field port_result[] = {
 	F_STRING("guid", NEED, 36, 36, "unique id"),
 	F_NAME("name", NEED, "name"),
 	F_STRING("friendly", NEED, 1, 255, "friendly name"),
-	F_ENUM("state", NEED, port_states, "state of the port"),
+	F_ENUM("state", NEED, api_port_states, "state of the port"),
 	F_ENUM("nic", MAY, nic_kinds, "what is on it"),
-	F_ENUM("nic_state", NEED, nic_states, "state of that"),
+	F_ENUM("nic_state", NEED, api_nic_states, "state of that"),
 	F_STRING("adapter", MAY, 1, 2 * HVNETD_NAME_BYTES, "adapter that it is for"),
 	F_STRING("mac", MAY, 17, 17, "current address of the NIC"),
-	F_ENUM("link", NEED, link_states, "whether frames flow"),
+	F_ENUM("link", NEED, api_link_states, "whether frames flow"),
 	F_STRING("uplink", MAY, 1, 16, "kind of the uplink that it is"),
 	F_NAME("uplink_name", MAY, "name of that uplink"),
 	F_BOOL("static", NEED, "made with port.create: stays without a NIC"),

@@ -4,13 +4,13 @@
 
 const char *const api_switch_types[] = { "private", "internal", "external", "nat", NULL };
 const char *const api_uplink_kinds[] = { "packet", "tap", "nat", "stream", NULL };
-static const char *const bandwidth_modes[] = { "default", "weight", "absolute", "none", NULL };
-static const char *const team_modes[] = { "independent", "static", "lacp", NULL };
-static const char *const team_algorithms[] = { "dynamic", "transport", "ip", "mac", "port", NULL };
+const char *const api_bandwidth_modes[] = { "default", "weight", "absolute", "none", NULL };
+const char *const api_team_modes[] = { "independent", "static", "lacp", NULL };
+const char *const api_team_algorithms[] = { "dynamic", "transport", "ip", "mac", "port", NULL };
 static const char *const lacp_rates[] = { "slow", "fast", NULL };
 static const char *const churn_states[] = { "monitor", "none", "churn", NULL };
 static const char *const member_modes[] = { "active", "standby", NULL };
-static const char *const link_states[] = { "up", "down", NULL };
+const char *const api_link_states[] = { "up", "down", NULL };
 
 #define SWITCH_REFERENCE F_REFERENCE("switch", NEED, "the switch: its name, its id, or its friendly name where only one has it")
 #define INTERFACE(name, need, text) F_STRING(name, need, 1, 15, text)
@@ -27,8 +27,8 @@ static const char *const link_states[] = { "up", "down", NULL };
 	F_INT("capacity_bps", MAY, 0, API_BPS_MAX, "what its uplink takes; 0, the default: as its links say")
 
 #define TEAM_SETTINGS \
-	F_ENUM("mode", MAY, team_modes, "independent of the neighbour switch (the default), static, or LACP"), \
-	F_ENUM("algorithm", MAY, team_algorithms, "what chooses the member: flowlets (the default), a hash of addresses and ports, " \
+	F_ENUM("mode", MAY, api_team_modes, "independent of the neighbour switch (the default), static, or LACP"), \
+	F_ENUM("algorithm", MAY, api_team_algorithms, "what chooses the member: flowlets (the default), a hash of addresses and ports, " \
 	       "of IP addresses, of MAC addresses, or the source port"), \
 	F_ENUM("lacp_rate", MAY, lacp_rates, "how often the neighbour is asked to speak"), \
 	F_BOOL("lacp_fallback", MAY, "of mode lacp: while no neighbour answers at any member, one carries traffic all the same; else " \
@@ -45,9 +45,9 @@ static const struct field extension_config[] = {
 	FIELD_END
 };
 
-static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
+const char *const api_extension_classes[] = { "capture", "filter", "forward", NULL };
 const struct field api_remote[] = {
-	F_ENUM("class", NEED, extension_classes, "what it may do"),
+	F_ENUM("class", NEED, api_extension_classes, "what it may do"),
 	F_BOOL("fail_open", MAY, "without the program frames pass, and creations that it has a say in; else they are dropped and refused"),
 	F_INT("wait_ms", MAY, 1, 10000, "a frame waits for a verdict no longer; 20 unless given"),
 	F_INT("wait_frames", MAY, 1, 4096, "so many wait at most; 512 unless given"),
@@ -74,7 +74,7 @@ const struct field api_switch_config[] = {
 	F_STRING("id", MAY, 36, 36, "unique id, a GUID; made unless given"),
 	F_ENUM("type", MAY, api_switch_types, "private: it stays without host NIC and uplink"),
 	SWITCH_SETTINGS,
-	F_ENUM("bandwidth_mode", MAY, bandwidth_modes, "what minimum bandwidth is counted in; fixed at creation"),
+	F_ENUM("bandwidth_mode", MAY, api_bandwidth_modes, "what minimum bandwidth is counted in; fixed at creation"),
 	F_OBJECTS("extensions", MAY, 64, extension_config, "from the top of the stack to its bottom"),
 	FIELD_END
 };
@@ -113,7 +113,7 @@ static const struct field switch_create_params[] = {
 	F_NAME("name", NEED, "unique name"),
 	F_ENUM("type", MAY, api_switch_types, "what it is to have: nothing (private, the default), a host NIC, an uplink, or NAT"),
 	SWITCH_SETTINGS,
-	F_ENUM("bandwidth_mode", MAY, bandwidth_modes, "what minimum bandwidth is counted in; cannot be changed later"),
+	F_ENUM("bandwidth_mode", MAY, api_bandwidth_modes, "what minimum bandwidth is counted in; cannot be changed later"),
 	F_STRINGS("uplink", MAY, 1, 32, 15, "interfaces to bind as its uplink; makes it external"),
 	F_BOOL("host_nic", MAY, "give the host a NIC on it; with an uplink, the host shares it"),
 	INTERFACE("interface", MAY, "name of the host NIC's interface; from the switch's name unless given"),
@@ -205,7 +205,7 @@ static const struct field team_map_params[] = {
 /* Results. */
 
 const struct field api_bandwidth_status[] = {
-	F_ENUM("mode", NEED, bandwidth_modes, "what minimum bandwidth is counted in"),
+	F_ENUM("mode", NEED, api_bandwidth_modes, "what minimum bandwidth is counted in"),
 	F_COUNT("capacity_bps", MAY, "of its uplink; absent: not known"),
 	F_COUNT("reserved_bps", MAY, "in mode absolute: by all that is configured to be on the switch, and for ports "
 		"without a reservation"),
@@ -230,7 +230,7 @@ static const struct field switch_result[] = {
 	F_COUNT("macs", NEED, "addresses that it has learned"),
 	F_COUNT("ageing_s", NEED, "seconds after which an address is forgotten"),
 	F_BOOL("flood_unknown", NEED, "whether frames for unknown addresses go to all ports"),
-	F_ENUM("bandwidth_mode", NEED, bandwidth_modes, "what minimum bandwidth is counted in"),
+	F_ENUM("bandwidth_mode", NEED, api_bandwidth_modes, "what minimum bandwidth is counted in"),
 	F_INT("default_weight", MAY, 0, 100, "share of ports without a policy"),
 	F_COUNT("default_reservation_bps", MAY, "their minimum together, as configured"),
 	F_COUNT("capacity_bps", MAY, "of its uplink, as configured"),
@@ -258,7 +258,7 @@ static const struct field uplink_result[] = {
 	F_NAME("switch", NEED, "the switch"),
 	F_NAME("name", NEED, "name of its port"),
 	F_ENUM("kind", NEED, api_uplink_kinds, "what it is"),
-	F_ENUM("state", NEED, link_states, "whether it works"),
+	F_ENUM("state", NEED, api_link_states, "whether it works"),
 	F_STRING("why", MAY, 0, 255, "why it is down"),
 	F_INT("port", MAY, 0, UINT32_MAX, "number of its port while it is up"),
 	F_OBJECTS("members", MAY, 32, member_result, "of kind packet"),
@@ -280,7 +280,7 @@ static const struct field hostnic_result[] = {
 	INTERFACE("interface", NEED, "the interface that the host sees"),
 	F_STRING("mac", MAY, 17, 17, "its address"),
 	INTERFACE("shares", MAY, "uplink whose addresses and routes it has taken over"),
-	F_ENUM("state", NEED, link_states, "whether it works"),
+	F_ENUM("state", NEED, api_link_states, "whether it works"),
 	F_STRING("why", MAY, 0, 255, "why it is down"),
 	F_INT("port", MAY, 0, UINT32_MAX, "number of its port while it is up"),
 	FIELD_END
@@ -291,7 +291,7 @@ static const struct field hostnics_result[] = { PAGE_RESULT("hostnics", hostnic_
 static const struct field interface_result[] = {
 	INTERFACE("name", NEED, "the interface"),
 	F_STRING("mac", NEED, 17, 17, "its address"),
-	F_ENUM("state", NEED, link_states, "its link"),
+	F_ENUM("state", NEED, api_link_states, "its link"),
 	F_COUNT("mtu", NEED, "its MTU"),
 	F_COUNT("speed_mbps", MAY, "its speed, if it says so"),
 	F_NAME("bound_to", MAY, "switch that it is an uplink of"),

@@ -2,8 +2,7 @@
 /* Rows of the API: extensions, capture, counters, jobs, events, configuration, topology, transactions. */
 #include "api/api.h"
 
-static const char *const extension_classes[] = { "capture", "filter", "forward", NULL };
-static const char *const job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
+const char *const api_job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
 static const char *const actions[] = { "add", "change", "delete", NULL };
 static const char *const object_kinds[] = { "switch", "uplink", "hostnic", "port", "vm", "adapter", NULL };
 static const char *const config_modes[] = { "replace", "merge", NULL };
@@ -110,7 +109,7 @@ static const struct field no_params[] = { FIELD_END };
 static const struct field nothing[] = { FIELD_END };
 static const struct field extension_result[] = {
 	F_STRING("name", NEED, 1, 63, "the extension on the switch, or as installed"),
-	F_ENUM("class", MAY, extension_classes, "what it may do; not known of one that cannot be loaded"),
+	F_ENUM("class", MAY, api_extension_classes, "what it may do; not known of one that cannot be loaded"),
 	F_STRING("vendor", MAY, 0, 63, "who wrote it"),
 	F_STRING("version", MAY, 0, 31, "its version"),
 	F_STRING("text", MAY, 0, 255, "what it does"),
@@ -172,7 +171,7 @@ static const struct field audit_result[] = {
 static const struct field job_result[] = {
 	F_STRING("job", NEED, 1, 64, "the job"),
 	F_STRING("type", NEED, 1, 32, "the method that has started it"),
-	F_ENUM("state", NEED, job_states, "new, running, completed, killed (cancelled) or exception (failed)"),
+	F_ENUM("state", NEED, api_job_states, "new, running, completed, killed (cancelled) or exception (failed)"),
 	F_INT("percent", NEED, 0, 100, "progress"),
 	F_ANY("error", MAY, "as in an answer: code, message, data"),
 	F_ANY("result", MAY, "what it has made"),

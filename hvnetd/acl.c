@@ -112,7 +112,7 @@ static enum vswitch_acl_action action_of(const json_t *e)
 {
 	static const char *const names[] = { "", "allow", "deny", "meter", NULL };
 
-	return (enum vswitch_acl_action)index_in(string(e, "action"), names);
+	return (enum vswitch_acl_action)api_index(names, string(e, "action"));
 }
 
 static int parse_extended(const json_t *e, struct vswitch_acl_extended *x, struct rpc_error *err)

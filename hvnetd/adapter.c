@@ -82,22 +82,7 @@ bool adapter_driver_up(const struct adapter *a)
 
 const char *adapter_nic_state(const struct adapter *a)
 {
-	struct vswitch_nic_info info;
-
-	if (!a->port || !vswitch_nic_info(a->port, 0, &info))
-		return "none";
-	switch ((enum vswitch_nic_state)info.state) {
-	case VSWITCH_NIC_CREATED:
-		return "created";
-	case VSWITCH_NIC_CONNECTED:
-		return "connected";
-	case VSWITCH_NIC_DISCONNECTED:
-		return "disconnected";
-	case VSWITCH_NIC_UNKNOWN:
-	case VSWITCH_NIC_DELETED:
-		break;
-	}
-	return "none";
+	return a->port ? port_nic_state(a->port) : "none";
 }
 
 /* ---- checks ---- */

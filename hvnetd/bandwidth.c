@@ -139,7 +139,6 @@ json_t *bandwidth_show(const struct object *sw, bool *overcommitted)
 	struct vswitch_bandwidth_status st = { .mode = VSWITCH_BANDWIDTH_WEIGHT };
 	struct vswitch_bandwidth setting = { .default_weight = VSWITCH_BANDWIDTH_DEFAULT_WEIGHT };
 	const uint64_t capacity = capacity_of(sw, sw->config);
-	static const char *const modes[] = { "default", "weight", "absolute", "none" };
 	json_t *o = json_object();
 	json_int_t weights;
 
@@ -154,7 +153,7 @@ json_t *bandwidth_show(const struct object *sw, bool *overcommitted)
 	}
 	if (capacity)
 		json_object_set_new(o, "capacity_bps", json_integer((json_int_t)capacity));
-	json_object_set_new(o, "mode", json_string(modes[st.mode]));
+	json_object_set_new(o, "mode", json_string(api_bandwidth_modes[st.mode]));
 	json_object_set_new(o, "overcommitted", json_boolean(*overcommitted));
 	return o;
 }

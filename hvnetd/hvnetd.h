@@ -216,6 +216,8 @@ enum switch_type switch_type_of(struct hvnetd *d, const char *name);
 struct object *port_owner(struct hvnetd *d, const struct object *sw, const struct vswitch_port *port);
 /* The live port of such an object; NULL: none now. */
 struct vswitch_port *port_of(const struct object *o);
+/* Of the NIC on it: "none", "created", "connected", "disconnected". */
+const char *port_nic_state(const struct vswitch_port *port);
 /* The live port that has the object's own policies; NULL: none, or it is not there yet, or about to be left. */
 struct vswitch_port *policy_port(const struct object *o);
 /* The object whose policies count for it: itself, or the port of port.create that an adapter is on. */

@@ -10,9 +10,7 @@
 
 static const char *class_name(uint32_t class)
 {
-	static const char *const names[] = { "capture", "filter", "forward" };
-
-	return class < 3 ? names[class] : "?";
+	return class <= VSWITCH_EXT_FORWARD ? api_extension_classes[class] : "?";
 }
 
 json_t *show_module(const struct vswitch_ext_module *m, const char *name)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "api/api.h"
 #include "hvnetd/names.h"
 
 enum {
@@ -124,17 +125,7 @@ bool interface_is_good(const char *name)
 
 const char *switch_type_name(enum switch_type type)
 {
-	switch (type) {
-	case SWITCH_PRIVATE:
-		return "private";
-	case SWITCH_NAT:
-		return "nat";
-	case SWITCH_INTERNAL:
-		return "internal";
-	case SWITCH_EXTERNAL:
-		return "external";
-	}
-	return "?";
+	return api_switch_types[type];
 }
 
 static bool parse_switch_type(struct parser *p, const char *arg, const char *type, struct switch_option *s)

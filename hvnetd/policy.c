@@ -112,14 +112,13 @@ static int need(const json_t *vlan, const char *name, const char *mode, struct r
 
 static int parse_vlan(const json_t *vlan, struct vswitch_vlan_policy *out, struct rpc_error *err)
 {
-	static const char *const modes[] = { "untagged", "access", "trunk", "isolated", "community", "promiscuous", NULL };
 	static const char *const members[][4] = {
 		{ NULL }, { "id", NULL }, { "native", "allowed", "pruned", NULL }, { "primary", "secondary", NULL },
 		{ "primary", "secondary", NULL }, { "primary", "secondaries", NULL },
 	};
 	const char *mode = string(vlan, "mode");
 
-	out->mode = (enum vswitch_vlan_mode)index_in(mode, modes);
+	out->mode = (enum vswitch_vlan_mode)api_index(api_vlan_modes, mode);
 	if (check_members(vlan, mode, members[out->mode], err))
 		return -1;
 	if (out->mode == VSWITCH_VLAN_ACCESS && need(vlan, "id", mode, err))
@@ -174,8 +173,6 @@ static int parse_addresses(const json_t *list, struct vswitch_port_policy *p, st
 static int parse_policy(const json_t *o, struct vswitch_port_policy *p, struct rpc_error *err)
 {
 	static const char *const monitor_modes[] = { "none", "destination", "source", NULL };
-	static const char *const directions[] = { "both", "from_nic", "to_nic", NULL };
-	static const char *const bpdu[] = { "pass", "drop", "block", NULL };
 	const json_t *monitor = json_object_get(o, "monitor"), *vlan = json_object_get(o, "vlan");
 
 	*p = (struct vswitch_port_policy){
@@ -184,12 +181,12 @@ static int parse_policy(const json_t *o, struct vswitch_port_policy *p, struct r
 		.allow_priority_tag = is_true(o, "priority_tag"),
 		.dhcp_guard = is_true(o, "dhcp_guard"),
 		.router_guard = is_true(o, "router_guard"),
-		.bpdu_guard = (enum vswitch_bpdu_guard)index_in(string(o, "bpdu_guard"), bpdu),
+		.bpdu_guard = (enum vswitch_bpdu_guard)api_index(api_bpdu_guards, string(o, "bpdu_guard")),
 		.isolated = is_true(o, "isolated"),
 		.storm_limit = (uint32_t)number(o, "storm_limit"),
 		.dynamic_ip_limit = (uint32_t)number(o, "ip_limit"),
-		.monitor_mode = (enum vswitch_monitor_mode)index_in(string(monitor, "mode"), monitor_modes),
-		.monitor_direction = (enum vswitch_monitor_direction)index_in(string(monitor, "direction"), directions),
+		.monitor_mode = (enum vswitch_monitor_mode)api_index(monitor_modes, string(monitor, "mode")),
+		.monitor_direction = (enum vswitch_monitor_direction)api_index(api_monitor_directions, string(monitor, "direction")),
 		.monitor_session = (uint8_t)number(monitor, "session"),
 		.lldp = is_true(o, "lldp"),
 	};

@@ -23,15 +23,6 @@ static inline const char *string(const json_t *o, const char *name)
 	return json_string_value(json_object_get(o, name));
 }
 
-/* 0, too, if it is none of them. */
-static inline unsigned index_in(const char *value, const char *const *names)
-{
-	for (unsigned i = 0; value && names[i]; i++)
-		if (!strcmp(names[i], value))
-			return i;
-	return 0;
-}
-
 /* What the switch has refused, as an error. Returns -1. */
 int policy_fail(const struct vswitch *sw, int ret, const struct vswitch_why *why, const char *what, struct rpc_error *err);
 

@@ -53,6 +53,15 @@ struct object *port_owner(struct hvnetd *d, const struct object *sw, const struc
 	return NULL;
 }
 
+const char *port_nic_state(const struct vswitch_port *port)
+{
+	struct vswitch_nic_info info;
+
+	if (!vswitch_nic_info(port, 0, &info) || info.state == VSWITCH_NIC_DELETED)
+		return "none";
+	return api_nic_states[info.state];
+}
+
 struct vswitch_port *policy_port(const struct object *o)
 {
 	const struct adapter *a;

@@ -121,13 +121,7 @@ static uint64_t bits(const json_t *config, const char *member)
 
 static enum vswitch_bandwidth_mode bandwidth_mode(const json_t *config)
 {
-	static const char *const names[] = { "default", "weight", "absolute", "none" };
-	const char *name = json_string_value(json_object_get(config, "bandwidth_mode"));
-
-	for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], name))
-			return (enum vswitch_bandwidth_mode)i;
-	return VSWITCH_BANDWIDTH_DEFAULT;
+	return (enum vswitch_bandwidth_mode)api_index(api_bandwidth_modes, json_string_value(json_object_get(config, "bandwidth_mode")));
 }
 
 static int fail_why(struct rpc_error *err, int ret, const struct vswitch_why *why, const char *what)

@@ -15,16 +15,6 @@ bool uplink_is_team(const struct uplink *u)
 	       (json_object_get(u->o.config, "team") || json_array_size(json_object_get(u->o.config, "members")) > 1);
 }
 
-static unsigned index_of(const json_t *team, const char *member, const char *const *names)
-{
-	const char *value = json_string_value(json_object_get(team, member));
-
-	for (unsigned i = 0; value && names[i]; i++)
-		if (!strcmp(names[i], value))
-			return i;
-	return 0;
-}
-
 static void on_event(void *cookie, const struct vswitch_team_event *event)
 {
 	struct uplink *u = cookie;
@@ -42,13 +32,13 @@ static void on_event(void *cookie, const struct vswitch_team_event *event)
 
 static struct vswitch_team_config settings(struct uplink *u, const json_t *team)
 {
-	static const char *const modes[] = { "independent", "static", "lacp", NULL };
-	static const char *const algorithms[] = { "dynamic", "transport", "ip", "mac", "port", NULL };
+	const char *mode = json_string_value(json_object_get(team, "mode"));
+	const char *algorithm = json_string_value(json_object_get(team, "algorithm"));
 	const char *rate = json_string_value(json_object_get(team, "lacp_rate"));
 
 	return (struct vswitch_team_config){
-		.mode = (enum vswitch_team_mode)index_of(team, "mode", modes),
-		.algorithm = (enum vswitch_team_algorithm)index_of(team, "algorithm", algorithms),
+		.mode = (enum vswitch_team_mode)api_index(api_team_modes, mode),
+		.algorithm = (enum vswitch_team_algorithm)api_index(api_team_algorithms, algorithm),
 		.updelay_ms = (uint32_t)json_integer_value(json_object_get(team, "updelay_ms")),
 		.downdelay_ms = (uint32_t)json_integer_value(json_object_get(team, "downdelay_ms")),
 		.lacp_fast = rate && !strcmp(rate, "fast"),

@@ -102,11 +102,9 @@ static int endpoint_mode(const struct vswitch_vlan_policy *vlan, bool has_policy
 
 static json_t *vlan_settings(const struct vswitch_vlan_policy *vlan, bool has_policy)
 {
-	static const char *const modes[] = { "untagged", "access", "trunk", "isolated", "community", "promiscuous" };
-
 	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:s}", "AccessVLAN", (int)vlan->access, "DefaultVLAN", 0, "NativeVLAN",
 			 (int)vlan->native, "PrimaryVLAN", (int)vlan->primary, "SecondaryVLAN", (int)vlan->secondary,
-			 "Mode", has_policy ? modes[vlan->mode] : "trunk");
+			 "Mode", has_policy ? api_vlan_modes[vlan->mode] : "trunk");
 }
 
 static void add_vlan(struct picture *p, const char *port, const struct vswitch_port *live)

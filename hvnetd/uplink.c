@@ -22,10 +22,7 @@ enum uplink_kind uplink_kind_of(const struct object *o)
 {
 	const char *kind = object_string(o, "kind");
 
-	for (int i = 0; kind && api_uplink_kinds[i]; i++)
-		if (!strcmp(api_uplink_kinds[i], kind))
-			return (enum uplink_kind)i;
-	return UPLINK_TAP;	/* a host NIC */
+	return kind ? (enum uplink_kind)api_index(api_uplink_kinds, kind) : UPLINK_TAP;	/* a host NIC */
 }
 
 bool uplink_is_external(const struct object *o)

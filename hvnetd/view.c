@@ -179,24 +179,15 @@ static const char *nic_kind_name(enum vswitch_nic_kind kind)
 	return "?";
 }
 
-static const char *nic_state_name(unsigned state)
-{
-	static const char *const names[] = { "none", "created", "connected", "disconnected", "none" };
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
-}
-
 static void put_nic(json_t *s, const struct vswitch_port *port)
 {
 	char mac[HVNETD_MAC_TEXT_BYTES];
 	static const uint8_t none[6];
 	struct vswitch_nic_info nic;
 
-	if (!vswitch_nic_info(port, 0, &nic)) {
-		json_object_set_new(s, "nic_state", json_string("none"));
+	json_object_set_new(s, "nic_state", json_string(port_nic_state(port)));
+	if (!vswitch_nic_info(port, 0, &nic))
 		return;
-	}
-	json_object_set_new(s, "nic_state", json_string(nic_state_name(nic.state)));
 	json_object_set_new(s, "nic", json_string(nic_kind_name((enum vswitch_nic_kind)nic.kind)));
 	if (memcmp(nic.current_mac, none, 6) != 0) {
 		mac_format(nic.current_mac, mac);
@@ -206,7 +197,6 @@ static void put_nic(json_t *s, const struct vswitch_port *port)
 
 json_t *show_live_port(const struct object *sw, const struct vswitch_port *port)
 {
-	static const char *const states[] = { "unknown", "created", "teardown", "deleted" };
 	const struct object *owner = port_owner(sw->d, sw, port);
 	struct vswitch_port_info info;
 	struct vswitch_port_stats st;
@@ -218,7 +208,7 @@ json_t *show_live_port(const struct object *sw, const struct vswitch_port *port)
 	port_guid(sw, port, guid);
 	s = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I}", "switch", sw->key, "id", (json_int_t)info.id,
 		      "guid", guid, "name", info.name, "friendly", info.friendly_name[0] ? info.friendly_name : info.name, "state",
-		      states[info.state & 3], "link", vswitch_port_link(port) ? "up" : "down", "static",
+		      api_port_states[info.state], "link", vswitch_port_link(port) ? "up" : "down", "static",
 		      owner && (owner->kind == OBJECT_PORT), "in_frames", (json_int_t)st.in_frames, "in_bytes",
 		      (json_int_t)st.in_bytes, "out_frames", (json_int_t)st.out_frames, "out_bytes", (json_int_t)st.out_bytes);
 	put_nic(s, port);
