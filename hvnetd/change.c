@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue of changes, and the machine: object.h says how they go. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,7 @@ static void next_phase(struct change *c, enum phase phase)
 static void fail(struct change *c)
 {
 	change_free_state(c);
+	c->asleep = false;
 	if (c->walked)
 		c->walked_to = json_incref(json_object_get(c->touched[c->realized].o->config, "acl"));
 	next_phase(c, PHASE_REVERT);
@@ -238,15 +240,46 @@ static void step_realize(struct change *c)
 		realized(c);
 }
 
+/* A key that nothing else has, until the object has its own again or is gone. */
+static void give_up_key(struct object *o, unsigned order)
+{
+	char key[OBJECT_KEY_BYTES];
+
+	snprintf(key, sizeof(key), "/%u", order);
+	if (!object_rekey(o, key))
+		hv_log(HV_LOG_ERROR, "%s %s: keeps its name", object_classes[o->kind].name, o->key);
+}
+
+/* Nobody who was renamed has a key of this change any more; who was made in this change gives way. */
+static void take_key_back(const struct change *c, const struct touched *t)
+{
+	struct object *other;
+
+	if (object_rekey(t->o, t->key))
+		return;
+	other = object_obtain(c->d, t->o->kind, t->key);	/* it is there */
+	give_up_key(other, (unsigned)c->num_touched + t->order);
+	if (!object_rekey(t->o, t->key))
+		hv_log(HV_LOG_ERROR, "%s %s: cannot be called %s again", object_classes[t->o->kind].name, t->o->key, t->key);
+}
+
+/* Names first are nobody's, so that they can go back to whom they belonged in any order. */
 static void step_revert(struct change *c)
 {
+	const size_t n = c->num_touched;
 	struct touched *t;
 
-	if (c->at < c->num_touched) {
+	if (c->at < n) {
 		t = &c->touched[c->at++];
+		if (t->key)
+			give_up_key(t->o, t->order);
+		return;
+	}
+	if (c->at < 2 * n) {
+		t = &c->touched[c->at++ - n];
 		t->o->walk = (struct acl_walk){ 0 };
-		if (t->key && !object_rekey(t->o, t->key) && strcmp(t->o->key, t->key) != 0)
-			hv_log(HV_LOG_ERROR, "%s %s: cannot be called %s again", object_classes[t->o->kind].name, t->o->key, t->key);
+		if (t->key)
+			take_key_back(c, t);
 		object_set_config(t->o, json_incref(t->before));
 		return;
 	}

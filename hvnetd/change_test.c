@@ -294,6 +294,20 @@ static void renamed(void)
 	GIVES(c, RPC_NOT_FOUND, "transaction", "{\"calls\":[" CALL("switch.set", "{\"switch\":\"lab\",\"name\":\"other\"}") ","
 	      CALL("port.set", "{\"port\":\"other/p\",\"friendly\":\"x\"}") "," CALL("port.delete", "{\"port\":\"lab/p\"}") "]}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab/p\"}", "friendly"), "p");
+	/* What fails last of the switch itself: it is not half another one. */
+	GIVES(c, RPC_NOT_FOUND, "transaction", "{\"calls\":[" CALL("switch.set", "{\"switch\":\"lab\",\"name\":\"other\"}") ","
+	      CALL("extension.enable", "{\"switch\":\"other\",\"name\":\"nonexistent\"}") "]}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "stats.get", "{\"port\":\"lab/p\"}", "total"), "1");
+	/* Names that have gone round go back to whom they belong. */
+	GIVES(c, RPC_NOT_FOUND, "transaction", "{\"calls\":[" CALL("switch.set", "{\"switch\":\"lab\",\"name\":\"other\"}") ","
+	      CALL("switch.set", "{\"switch\":\"taken\",\"name\":\"lab\"}") "," CALL("switch.create", "{\"name\":\"taken\"}") ","
+	      CALL("port.create", "{\"switch\":\"lab\",\"name\":\"p\"}") ","
+	      CALL("extension.enable", "{\"switch\":\"taken\",\"name\":\"nonexistent\"}") "]}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"lab\"}", "id"), id);
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"lab\"}", "name"), "lab");
+	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab/p\"}", "guid"), guid);
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"taken\"}", "ports"), "0");
+	CU_ASSERT_EQUAL(count(c, "switch.list", "switches"), 2);
 
 	fd = subscribe("{\"kinds\":[\"switch.changed\",\"port.state\",\"nic.state\"]}");
 	json_decref(next_line(fd));

@@ -175,15 +175,14 @@ json_t *method_stats_get(struct rpc_call *call)
 	const struct vswitch_port *port;
 	const struct object *only, *sw, *named = NULL;
 	struct hv_loop_stats loop;
-	json_t *answer, *worker = json_object();
+	json_t *answer, *worker;
 	struct page page;
 
 	if (find_subjects(call, &only, &port))
 		return NULL;
-	if (vm && !(named = vm_find(d, vm, &call->err))) {
-		json_decref(worker);
+	if (vm && !(named = vm_find(d, vm, &call->err)))
 		return NULL;
-	}
+	worker = json_object();
 	hv_loop_stats(d->worker.loop, &loop);
 	put(worker, "rounds", loop.rounds);
 	put(worker, "sleeps", loop.sleeps);

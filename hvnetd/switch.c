@@ -176,6 +176,30 @@ static int make(struct hvnetd_switch *sw, struct rpc_error *err)
 	return 0;
 }
 
+/* To what it was, after a failure. */
+static void put_back(struct hvnetd_switch *sw, const char *name)
+{
+	struct rpc_error err = { 0 };
+
+	if (vswitch_rename(sw->sw, name))
+		hv_log(HV_LOG_ERROR, "switch \"%s\": cannot be called %s again", sw->o.key, name);
+	if (sw->o.real && set_options(sw, sw->o.real, &err))
+		hv_log(HV_LOG_ERROR, "switch \"%s\": %s", sw->o.key, err.message);
+}
+
+static int change(struct hvnetd_switch *sw, struct rpc_error *err)
+{
+	char before[OBJECT_KEY_BYTES];
+
+	snprintf(before, sizeof(before), "%s", vswitch_name(sw->sw));
+	if (strcmp(before, sw->o.key) != 0 && vswitch_rename(sw->sw, sw->o.key))
+		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the switch cannot be called so");
+	if (!set_options(sw, sw->o.config, err) && !extension_realize(sw, err))
+		return 0;
+	put_back(sw, before);
+	return -1;
+}
+
 int switch_realize(struct object *o, struct rpc_error *err)
 {
 	struct hvnetd_switch *sw = hv_container_of(o, struct hvnetd_switch, o);
@@ -194,19 +218,5 @@ int switch_realize(struct object *o, struct rpc_error *err)
 	ret = extension_prepare(sw);
 	if (ret)
 		return ret;
-	if (!sw->sw)
-		return make(sw, err);
-	if (strcmp(vswitch_name(sw->sw), o->key) != 0 && vswitch_rename(sw->sw, o->key))
-		return rpc_fail(err, RPC_INVALID_PARAMS, "name", "the switch cannot be called so");
-	if (set_options(sw, o->config, err))
-		return -1;
-	if (!extension_realize(sw, err))
-		return 0;
-	if (o->real) {
-		struct rpc_error other = { 0 };
-
-		if (set_options(sw, o->real, &other))
-			hv_log(HV_LOG_ERROR, "switch \"%s\": %s", o->key, other.message);
-	}
-	return -1;
+	return sw->sw ? change(sw, err) : make(sw, err);
 }
