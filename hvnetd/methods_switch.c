@@ -267,6 +267,23 @@ static int set_hostnic(struct rpc_call *call, const char *sw)
 	return 0;
 }
 
+/* A team's mappings name ports of the switch, and adapters, whose names have nothing to do with it. */
+static void follow_mappings(struct hvnetd *d, json_t *config, const char *old, const char *name)
+{
+	json_t *rows = json_deep_copy(json_object_get(config, "mappings")), *v;
+	const size_t n = strlen(old);
+	size_t i;
+
+	json_array_foreach(rows, i, v) {
+		const char *port = json_string_value(json_object_get(v, "port"));
+
+		if (!strncmp(port, old, n) && port[n] == '/' && !object_find(d, OBJECT_ADAPTER, port))
+			json_object_set_new(v, "port", json_sprintf("%s%s", name, port + n));
+	}
+	if (rows)
+		json_object_set_new(config, "mappings", rows);
+}
+
 /* What is on the switch, of one kind, says so by its new name. */
 static int follow_switch(struct rpc_call *call, enum object_kind kind, const char *old, const char *name)
 {
@@ -280,6 +297,7 @@ static int follow_switch(struct rpc_call *call, enum object_kind kind, const cha
 			continue;
 		config = object_copy(o);
 		json_object_set_new(config, "switch", json_string(name));
+		follow_mappings(call->opaque, config, old, name);
 		port = object_string(o, "port");
 		if (port)
 			json_object_set_new(config, "port", json_sprintf("%s/%s", name, port + strlen(old) + 1));

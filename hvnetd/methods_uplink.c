@@ -344,23 +344,49 @@ json_t *method_team_member_set(struct rpc_call *call)
 	return put_members(call, o, members);
 }
 
-json_t *method_team_map(struct rpc_call *call)
+static bool is_mapped(const struct object *o, const char *port)
 {
-	const char *interface = rpc_string(call, "interface");
-	struct object *o = find_team(call), *port = o ? port_param(call) : NULL;
-	json_t *config, *mappings;
+	const json_t *v;
+	size_t i;
 
+	json_array_foreach(json_object_get(o->config, "mappings"), i, v)
+		if (!strcmp(json_string_value(json_object_get(v, "port")), port))
+			return true;
+	return false;
+}
+
+/* What the mappings call the port that is meant; NULL with err. A mapping outlives its port, and can be taken away then, too. */
+static const char *mapped_name(struct rpc_call *call, const struct object *o)
+{
+	const char *name = rpc_string(call, "port"), *sw;
+	struct object *port;
+
+	if (!rpc_has(call, "interface") && is_mapped(o, name))
+		return name;
+	port = port_param(call);
 	if (!port)
 		return NULL;
 	port = policy_holder(port);
-	if (port == o || (object_string(port, "switch") && strcmp(object_string(port, "switch"), object_string(o, "switch")) != 0)) {
-		rpc_fail(&call->err, RPC_INVALID_PARAMS, "port", "%s is no port that sends by this uplink", port->key);
+	sw = object_string(port, "switch");
+	if (port != o && (!sw || !strcmp(sw, object_string(o, "switch"))))
+		return port->key;
+	rpc_fail(&call->err, RPC_INVALID_PARAMS, "port", "%s is no port that sends by this uplink", port->key);
+	return NULL;
+}
+
+json_t *method_team_map(struct rpc_call *call)
+{
+	const char *interface = rpc_string(call, "interface");
+	struct object *o = find_team(call);
+	const char *name = o ? mapped_name(call, o) : NULL;
+	json_t *config, *mappings;
+
+	if (!name)
 		return NULL;
-	}
 	config = object_copy(o);
-	mappings = rows_without(json_object_get(config, "mappings"), "port", port->key);
+	mappings = rows_without(json_object_get(config, "mappings"), "port", name);
 	if (interface)
-		json_array_append_new(mappings, json_pack("{s:s, s:s}", "port", port->key, "interface", interface));
+		json_array_append_new(mappings, json_pack("{s:s, s:s}", "port", name, "interface", interface));
 	put_mappings(config, mappings);
 	return put_team(call, o, config);
 }

@@ -154,7 +154,27 @@ static void a_port_is_mapped_to_a_member(void)
 	leaves_by(0);
 	GIVES(c, 0, "team.map", "{\"switch\":\"ext\",\"port\":\"a/nic0\",\"interface\":\"e1\"}");
 	leaves_by(1);
-	/* It goes with its member. */
+	/* The switch has another name: nothing of the guest's frames changes, nor with the next start. */
+	GIVES(c, 0, "port.create", "{\"switch\":\"ext\",\"name\":\"p\"}");
+	GIVES(c, 0, "team.map", "{\"switch\":\"ext\",\"port\":\"ext/p\",\"interface\":\"e0\"}");
+	GIVES(c, 0, "switch.set", "{\"switch\":\"ext\",\"name\":\"out\"}");
+	leaves_by(1);
+	CU_ASSERT_STRING_EQUAL(answer(c, "adapter.get", "{\"adapter\":\"a/nic0\"}", "nic"), "connected");
+	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].mappings[1].port"), "out/p");
+	guest_down(&guest);
+	hvnet_disconnect(c);
+	stop(host);
+	start_daemon();
+	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].switch"), "out");
+	plug_in();
+	leaves_by(1);
+	GIVES(c, 0, "switch.set", "{\"switch\":\"out\",\"name\":\"ext\"}");
+	/* It outlives its port, and goes when it is said, or with its member. */
+	GIVES(c, 0, "port.delete", "{\"port\":\"ext/p\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].mappings[1].port"), "ext/p");
+	GIVES(c, RPC_NOT_FOUND, "team.map", "{\"switch\":\"ext\",\"port\":\"ext/p\",\"interface\":\"e1\"}");
+	GIVES(c, 0, "team.map", "{\"switch\":\"ext\",\"port\":\"ext/p\"}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].mappings[1].port"), "");
 	GIVES(c, 0, "team.member.del", "{\"switch\":\"ext\",\"interface\":\"e1\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].mappings[0].port"), "");
 	leaves_by(0);
