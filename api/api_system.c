@@ -5,6 +5,10 @@
 const char *const api_job_states[] = { "new", "running", "completed", "killed", "exception", NULL };
 static const char *const actions[] = { "add", "change", "delete", NULL };
 static const char *const object_kinds[] = { "switch", "uplink", "hostnic", "port", "vm", "adapter", NULL };
+static const char *const diag_states[] = { "reachable", "dropped", "no_answer", NULL };
+static const char *const diag_questions[] = { "arp", "solicitation", "echo", NULL };
+static const char *const diag_frames[] = { "request", "answer", NULL };
+static const char *const diag_directions[] = { "from_nic", "to_nic", NULL };
 static const char *const config_modes[] = { "replace", "merge", NULL };
 
 #define SWITCH F_REFERENCE("switch", NEED, "the switch")
@@ -71,6 +75,15 @@ static const struct field stats_params[] = {
 static const struct field audit_params[] = {
 	F_REFERENCE("switch", MAY, "only this switch"),
 	PAGE_PARAMS,
+	FIELD_END
+};
+static const struct field diag_params[] = {
+	F_REFERENCE("adapter", NEED, "in whose guest's name: VM/NAME; the guest need not run"),
+	F_STRING("target", NEED, 2, 45, "IPv4 or IPv6 address of a station in the same network"),
+	F_STRING("source", MAY, 2, 45, "the guest's address: then the target is pinged; without it, it is only asked for its MAC"),
+	F_INT("vlan", MAY, 1, 4094, "the VLAN that the guest would tag its frames with; untagged unless given"),
+	F_INT("count", MAY, 1, 16, "questions; 3 unless given"),
+	F_INT("timeout_ms", MAY, 1, 2000, "to wait for each answer; 500 unless given. The whole takes 8 s at most"),
 	FIELD_END
 };
 static const struct field job_params[] = { JOB, FIELD_END };
@@ -168,6 +181,30 @@ static const struct field audit_result[] = {
 	PAGE_RESULT("rows", audit_row, "ports and switches"),
 	FIELD_END
 };
+static const struct field diag_drop[] = {
+	F_ENUM("frame", NEED, diag_frames, "what was dropped"),
+	F_NAME("port", NEED, "where"),
+	F_ENUM("direction", NEED, diag_directions, "from that port's NIC, or on the way to it"),
+	F_STRING("reason", NEED, 1, 31, "why, as counters and captures call it"),
+	F_STRING("rule", MAY, 1, 159, "by which rule, as captures say it"),
+	F_COUNT("count", NEED, "how often"),
+	F_BOOL("decides", NEED, "whether it is why there is no answer"),
+	FIELD_END
+};
+static const struct field diag_result[] = {
+	F_STRING("adapter", NEED, 3, 2 * HVNETD_NAME_BYTES, "from where"),
+	F_STRING("target", NEED, 2, 45, "the target"),
+	F_ENUM("status", NEED, diag_states, "reachable: it has answered; dropped: something on this switch is in the way; no_answer"),
+	F_STRING("mac", MAY, 17, 17, "where the target is, if it has said so"),
+	F_ENUM("question", NEED, diag_questions, "what the target was asked: ARP, neighbour solicitation, or echo"),
+	F_INT("vlan", MAY, 1, 4094, "the VLAN of the frames' tags"),
+	F_BOOL("guest", NEED, "whether the guest runs; false: something stood in for it"),
+	F_COUNT("sent", NEED, "questions"),
+	F_COUNT("received", NEED, "answers"),
+	F_INTS("round_trips_us", NEED, 16, 0, INT64_MAX, "time from question to answer, in microseconds"),
+	F_OBJECTS("drops", NEED, 16, diag_drop, "what was dropped of questions and answers; first what decides"),
+	FIELD_END
+};
 static const struct field job_result[] = {
 	F_STRING("job", NEED, 1, 64, "the job"),
 	F_STRING("type", NEED, 1, 32, "the method that has started it"),
@@ -250,6 +287,7 @@ const struct rpc_method api_system_methods[] = {
 	{ "capture.list", "captures that run", RPC_PAGED, page_params, captures_result },
 	{ "stats.get", "every counter", RPC_PAGED, stats_params, stats_result },
 	{ "audit", "whether in = out + dropped + in flight, port by port", RPC_PAGED, audit_params, audit_result },
+	{ "diag.test", "whether a target answers as an adapter's guest would reach it", RPC_ACTS, diag_params, diag_result },
 	{ "job.get", "one job", 0, job_params, job_result },
 	{ "job.list", "the jobs", RPC_PAGED, page_params, jobs_result },
 	{ "job.cancel", "end a job, and undo what it has done", RPC_ACTS, job_params, job_result },

@@ -141,6 +141,7 @@ const struct command commands[] = {
 
 	RUN("stats", NULL, "stats.get", run_stats, "all counters that are not zero", NULL),
 	RUN("audit", NULL, "audit", run_audit, NULL, "switch"),
+	RUN("diag", "ping", "diag.test", run_diag_ping, NULL, "adapter", "target"),
 
 	LIST("job", "show", "job.list", NULL, "jobs",
 	     "job type state percent error.message"),

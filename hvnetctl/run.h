@@ -47,6 +47,7 @@ int run_team_show(struct session *s, const struct invocation *inv);
 int run_capture(struct session *s, const struct invocation *inv);
 int run_stats(struct session *s, const struct invocation *inv);
 int run_audit(struct session *s, const struct invocation *inv);
+int run_diag_ping(struct session *s, const struct invocation *inv);
 int run_monitor(struct session *s, const struct invocation *inv);
 int run_topology(struct session *s, const struct invocation *inv);
 int run_config_show(struct session *s, const struct invocation *inv);

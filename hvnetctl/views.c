@@ -95,6 +95,55 @@ int run_audit(struct session *s, const struct invocation *inv)
 	return bad ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
+/* Reachability. */
+
+static void print_drop(const json_t *drop)
+{
+	const char *rule = text_of(drop, "rule");
+	const json_int_t count = json_integer_value(json_object_get(drop, "count"));
+
+	printf("%s the %s is dropped %s port %s: %s%s%s%s", json_is_true(json_object_get(drop, "decides")) ? "!" : " ",
+	       text_of(drop, "frame"), !strcmp(text_of(drop, "direction"), "from_nic") ? "where it enters the switch, at" :
+	       "on the way to", text_of(drop, "port"), text_of(drop, "reason"), *rule ? " (" : "", rule, *rule ? ")" : "");
+	if (count > 1)
+		printf(", %" JSON_INTEGER_FORMAT " times", count);
+	putchar('\n');
+}
+
+static void print_trips(const json_t *trips)
+{
+	const json_t *trip;
+	size_t i;
+
+	json_array_foreach(trips, i, trip)
+		printf("%s %" JSON_INTEGER_FORMAT, i ? "," : ", round trips", json_integer_value(trip));
+	puts(json_array_size(trips) ? " us" : "");
+}
+
+/* A line with the verdict, one for each rule that was in the way. The exit status says whether there is an answer. */
+int run_diag_ping(struct session *s, const struct invocation *inv)
+{
+	json_t *result = session_call(s, "diag.test", json_incref(inv->params)), *drop;
+	const char *status = text_of(result, "status"), *mac = text_of(result, "mac");
+	bool reachable = !strcmp(status, "reachable");
+	size_t i;
+
+	if (!result)
+		return EXIT_REFUSED;
+	if (!print_json(inv, result)) {
+		printf("%s %s from %s%s%s%s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " answered", text_of(result, "target"),
+		       reachable ? "is reachable" : !strcmp(status, "dropped") ? "is not reachable" : "does not answer",
+		       text_of(result, "adapter"), json_is_true(json_object_get(result, "guest")) ? "" : " (its guest does not run)",
+		       *mac ? ", at " : "", mac, json_integer_value(json_object_get(result, "received")),
+		       json_integer_value(json_object_get(result, "sent")));
+		print_trips(json_object_get(result, "round_trips_us"));
+		json_array_foreach(json_object_get(result, "drops"), i, drop)
+			print_drop(drop);
+	}
+	json_decref(result);
+	return reachable ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
 /* Events. */
 
 static volatile sig_atomic_t stopped;

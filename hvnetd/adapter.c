@@ -197,6 +197,7 @@ static void drop_port(struct adapter *a)
 
 void adapter_leave_port(struct adapter *a)
 {
+	diag_adapter_moves(a);
 	if (!a->port)
 		return;
 	if (a->unfinished) {
@@ -288,6 +289,7 @@ static int find_place(struct adapter *a, struct rpc_error *err)
 
 	if (!sw || !switch_of(sw) || (port && (!fixed || !port_of(fixed))))
 		return rpc_fail(err, RPC_STATE, "switch", "%s %s is not there", port ? "port" : "switch", port ? port : name);
+	diag_adapter_moves(a);
 	a->sw = hv_container_of(sw, struct hvnetd_switch, o);
 	if (fixed) {
 		a->fixed = hv_container_of(fixed, struct fixed_port, o);

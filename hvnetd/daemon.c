@@ -242,6 +242,7 @@ static void scope_gone(struct hvnetd *d, uint64_t scope)
 static void client_gone(void *opaque, struct control_client *client)
 {
 	captures_client_gone(opaque, client);
+	diag_client_gone(opaque, client);
 	event_client_gone(opaque, client);
 	scope_gone(opaque, control_client_id(client));
 }
@@ -250,7 +251,7 @@ static void run_call(void *opaque, struct rpc_call *call)
 {
 	if (call->method->flags & (RPC_CHANGES | RPC_ALONE))
 		change_start(opaque, call);
-	else if (!extension_list_start(opaque, call))
+	else if (!extension_list_start(opaque, call) && !diag_start(opaque, call))
 		read_start(opaque, call);
 }
 
@@ -315,6 +316,7 @@ static int init(struct hvnetd *d, const struct options *o, struct rpc_error *err
 	memset(d, 0, sizeof(*d));
 	TAILQ_INIT(&d->jobs.list);
 	TAILQ_INIT(&d->captures);
+	TAILQ_INIT(&d->diags);
 	TAILQ_INIT(&d->libraries.list);
 	d->options = o;
 	events_init(d);
@@ -367,6 +369,7 @@ void hvnetd_stop(struct hvnetd *d)
 	if (!d->worker.loop)
 		return;
 	captures_switch_gone(d, NULL);
+	diag_switch_goes(d, NULL);
 	store_close(d);
 	control_destroy(d->control);
 	d->control = NULL;

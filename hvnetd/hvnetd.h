@@ -33,6 +33,7 @@
 #include "e1000/e1000.h"
 #include "hvnetd/capture.h"
 #include "hvnetd/child.h"
+#include "hvnetd/diag.h"
 #include "hvnetd/event.h"
 #include "hvnetd/helper.h"
 #include "hvnetd/job.h"
@@ -166,6 +167,7 @@ struct hvnetd {
 	uint32_t acl_ids;		/* the highest so far */
 	struct capture_list captures;
 	uint64_t captures_made;
+	struct diag_list diags;
 	struct {			/* extension_library.c's */
 		TAILQ_HEAD(, loaded) list;	/* for the change that is under way */
 		json_t *wanted;		/* owned; the stack that they are for, or NULL */

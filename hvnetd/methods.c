@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which handler is whose: a method's name with '_' for '.'. Every row of the API but "transaction", which change.c runs, has one. */
+/*
+ * Which handler is whose: a method's name with '_' for '.'. Every row of the API has one but "transaction", which change.c runs, and
+ * "diag.test", which diag.c does.
+ */
 #include "hvnetd/methods.h"
 
 #include <assert.h>

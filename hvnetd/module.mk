@@ -1,7 +1,7 @@
 hvnetd_SRCS := options.c names.c rpc.c helper.c read.c control.c control_client.c child.c privileges.c \
 	object.c change.c change_calls.c change_end.c job.c event.c store.c store_file.c \
 	daemon.c reference.c switch.c uplink.c uplink_open.c uplink_listen.c team.c share.c port.c policy.c acl.c bandwidth.c vm.c adapter.c \
-	extension.c extension_library.c capture.c view.c stats.c topology.c methods.c methods_switch.c methods_uplink.c methods_adapter.c \
+	extension.c extension_library.c capture.c diag.c diag_frame.c diag_watch.c view.c stats.c topology.c methods.c methods_switch.c methods_uplink.c methods_adapter.c \
 	methods_port.c methods_policy.c methods_fdb.c methods_config.c methods_extension.c
 hvnetd_PROGS := hvnetd stall_bench
 hvnetd_TESTS := rpc_test.c helper_test.c acl_test.c api_test.c store_test.c change_test.c state_test.c uplink_test.c bandwidth_test.c \

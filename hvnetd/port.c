@@ -115,6 +115,7 @@ static void unmake(struct fixed_port *p)
 {
 	if (!p->port)
 		return;
+	diag_port_goes(p);
 	if (p->user)
 		adapter_leave_port(p->user);
 	if (p->o.real)

@@ -207,6 +207,7 @@ int switch_realize(struct object *o, struct rpc_error *err)
 
 	if (!o->config && sw->sw) {
 		captures_switch_gone(o->d, sw->sw);
+		diag_switch_goes(o->d, sw->sw);
 		extension_clear(sw);
 		vswitch_destroy(sw->sw);
 		sw->sw = NULL;
