@@ -224,7 +224,7 @@ void adapter_leave_port(struct adapter *a)
 }
 
 /* Its port is named after it as far as a port's name goes. */
-static struct vswitch_port_config port_config(const struct adapter *a, char name[VSWITCH_PORT_NAME_BYTES])
+struct vswitch_port_config adapter_port_config(const struct adapter *a, char *name)
 {
 	snprintf(name, VSWITCH_PORT_NAME_BYTES, "%.*s", VSWITCH_PORT_NAME_BYTES - 1, a->o.key);
 	return (struct vswitch_port_config){
@@ -233,23 +233,30 @@ static struct vswitch_port_config port_config(const struct adapter *a, char name
 	};
 }
 
-/* Programs outside are asked whether the adapter may be where a configuration says. 0, or OBJECT_WAITS. */
-static int ask(const struct adapter *a, const json_t *config)
+struct vswitch_nic_config adapter_nic_config(const struct adapter *a, const json_t *config)
 {
-	const char *vm = object_string(&a->o, "vm"), *port = json_string_value(json_object_get(config, "port"));
-	struct object *sw = object_find(a->o.d, OBJECT_SWITCH, json_string_value(json_object_get(config, "switch")));
-	const struct object *fixed = port ? object_find(a->o.d, OBJECT_PORT, port) : NULL;
-	char name[VSWITCH_PORT_NAME_BYTES];
-	const struct vswitch_port_config own = port_config(a, name);
+	const char *vm = object_string(&a->o, "vm");
 	struct vswitch_nic_config nic = {
 		.name = a->o.key, .vm_name = vm, .vm_id = vm, .initializing = true,
-		.kind = own.type == VSWITCH_PORT_EMULATED ? VSWITCH_NIC_EMULATED : VSWITCH_NIC_SYNTHETIC,
+		.kind = adapter_kind_of(&a->o) == ADAPTER_EMULATED ? VSWITCH_NIC_EMULATED : VSWITCH_NIC_SYNTHETIC,
 		.mtu = (uint32_t)json_integer_value(json_object_get(config, "mtu")),
 	};
 
+	(void)!mac_parse(json_string_value(json_object_get(config, "mac")), nic.mac);
+	return nic;
+}
+
+int adapter_ask(const struct adapter *a, const json_t *config)
+{
+	const char *port = json_string_value(json_object_get(config, "port"));
+	struct object *sw = object_find(a->o.d, OBJECT_SWITCH, json_string_value(json_object_get(config, "switch")));
+	const struct object *fixed = port ? object_find(a->o.d, OBJECT_PORT, port) : NULL;
+	char name[VSWITCH_PORT_NAME_BYTES];
+	const struct vswitch_port_config own = adapter_port_config(a, name);
+	const struct vswitch_nic_config nic = adapter_nic_config(a, config);
+
 	if (!sw || (port && (!fixed || !port_of(fixed))))
 		return 0;		/* said when the port is taken */
-	(void)!mac_parse(json_string_value(json_object_get(config, "mac")), nic.mac);
 	return extension_ask(hv_container_of(sw, struct hvnetd_switch, o), port ? NULL : &own, port ? port_of(fixed) : NULL, &nic);
 }
 
@@ -257,7 +264,7 @@ static int ask(const struct adapter *a, const json_t *config)
 static int make_port(struct adapter *a, struct rpc_error *err)
 {
 	char name[VSWITCH_PORT_NAME_BYTES];
-	const struct vswitch_port_config config = port_config(a, name);
+	const struct vswitch_port_config config = adapter_port_config(a, name);
 	int ret;
 
 	ret = vswitch_port_create_as(a->sw->sw, &config, &a->port);
@@ -340,7 +347,7 @@ static int look(struct adapter *a, struct rpc_error *err)
 	int ret;
 
 	a->attached = adapter_is_attached(a);
-	a->asking = wanted && !a->port && ask(a, a->settings);
+	a->asking = wanted && !a->port && adapter_ask(a, a->settings);
 	snprintf(a->why, sizeof(a->why), "%s", a->asking ? "extensions are asked" : "");
 	if (a->asking || (wanted == (a->port != NULL) && !a->unfinished))
 		return 0;
@@ -607,7 +614,7 @@ int adapter_realize(struct object *o, struct rpc_error *err)
 {
 	struct adapter *a = hv_container_of(o, struct adapter, o);
 
-	if (o->config && takes_a_port(a) && ask(a, o->config))
+	if (o->config && takes_a_port(a) && adapter_ask(a, o->config))
 		return OBJECT_WAITS;	/* before anything is changed */
 	if (!o->config) {
 		if (a->vm)

@@ -4,7 +4,7 @@
  * with two captures: of the answers, where they are handed to the port's NIC, and of all on the switch that are dropped on the way.
  * So whatever the guest sends and gets is not touched; it gets the answers, too, and ignores them as not its own.
  *
- *	PREPARING --policies are there--> SOLICITING --answered, there is a source--> ECHOING --enough--> answered
+ *	PREPARING --there is a port--> SOLICITING --answered, there is a source--> ECHOING --enough--> answered
  *	    any state --client, port or switch gone, guest coming--> refused
  *
  * While the guest does not run, its adapter has no port. Then the test makes one as the adapter would, with its policies and a NIC
@@ -33,10 +33,11 @@ enum {
 	ANSWERS_BYTES = VSWITCH_CAPTURE_RING_MIN,
 	DROPS_BYTES = 8 << 20,		/* our policy: 4096 ports need 3 MB for their names */
 	STAND_IN_FRAME_BYTES = 1514,
+	ASK_NS = 10000000,		/* our policy: how often it is looked whether extensions have answered */
 };
 
 enum diag_state {
-	DIAG_PREPARING,			/* the port's policies are on their way */
+	DIAG_PREPARING,			/* extensions are asked for a port, its policies are on their way */
 	DIAG_SOLICITING,
 	DIAG_ECHOING,
 };
@@ -60,7 +61,7 @@ struct diag {
 	bool stands_in;			/* nic is on the port */
 	bool owns_port;
 	struct vswitch_nic nic;
-	json_t *settings;		/* owned; of a port that is owned */
+	json_t *settings;		/* owned; the adapter's, of a test for a guest that does not run */
 	struct acl_walk walk;
 	struct diag_watch answers, drops;
 	struct hv_timer timer;
@@ -137,7 +138,7 @@ void diag_adapter_moves(const struct adapter *a)
 	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
 		next = TAILQ_NEXT(g, link);
 		if (g->a == a)
-			refuse(g, RPC_STATE, g->stands_in ? "its guest comes, or the adapter goes" : "the adapter leaves its port");
+			refuse(g, RPC_STATE, g->settings ? "its guest comes, or the adapter goes" : "the adapter leaves its port");
 	}
 }
 
@@ -236,7 +237,7 @@ static json_t *show(const struct diag *g)
 	o = json_pack("{s:s, s:O, s:s, s:s*, s:s, s:b, s:i, s:i, s:o, s:o}", "adapter", g->a->o.key, "target",
 		      json_object_get(g->call->params, "target"), "status", g->received ? "reachable" : decided ? "dropped" : "no_answer",
 		      "mac", g->resolved ? mac : NULL, "question",
-		      g->q.has_source ? "echo" : g->q.family == AF_INET ? "arp" : "solicitation", "guest", !g->stands_in, "sent",
+		      g->q.has_source ? "echo" : g->q.family == AF_INET ? "arp" : "solicitation", "guest", !g->settings, "sent",
 		      (int)g->sent, "received", (int)g->received, "round_trips_us", show_trips(g), "drops", drops);
 	if (g->q.vlan)
 		json_object_set_new(o, "vlan", json_integer(g->q.vlan));
@@ -443,45 +444,46 @@ static void stand_in_deliver(void *opaque, const struct vswitch_frame *const *fr
 
 static const struct vswitch_nic_ops stand_in_ops = { .deliver = stand_in_deliver };
 
-static int stand_in(struct diag *g, struct rpc_error *err)
+static int put_nic(struct diag *g)
 {
+	const struct vswitch_nic_config config = adapter_nic_config(g->a, g->settings);
 	int ret;
 
 	g->nic = (struct vswitch_nic){
-		.kind = g->a->kind == ADAPTER_EMULATED ? VSWITCH_NIC_EMULATED : VSWITCH_NIC_SYNTHETIC, .caps = VSWITCH_CAN_VLAN,
-		.max_frame_bytes = STAND_IN_FRAME_BYTES, .ops = &stand_in_ops, .opaque = g,
+		.kind = config.kind, .caps = VSWITCH_CAN_VLAN, .max_frame_bytes = STAND_IN_FRAME_BYTES, .ops = &stand_in_ops, .opaque = g,
 	};
-	memcpy(g->nic.mac, g->a->mac, 6);
-	ret = vswitch_port_connect(g->port, &g->nic);
+	memcpy(g->nic.mac, g->q.mac, 6);
+	ret = vswitch_nic_create(g->port, 0, &g->nic, &config);
+	if (ret)
+		return ret;
+	g->stands_in = true;
+	return vswitch_nic_connect(g->port, 0);
+}
+
+static int stand_in(struct diag *g, struct rpc_error *err)
+{
+	int ret = put_nic(g);
+
 	if (ret == -ECANCELED)
 		return refused_by_extension(g->sw, "nic", err);
-	if (ret)
-		return rpc_fail(err, ret == -EADDRINUSE || ret == -EBUSY ? RPC_IN_USE : RPC_FAILED, "adapter",
-				"nothing can stand in for the guest of adapter %s: %s", g->a->o.key,
-				ret == -EADDRINUSE ? "its address is on another port" : strerror(-ret));
-	g->stands_in = true;
-	return 0;
+	return ret ? rpc_fail(err, ret == -EADDRINUSE || ret == -EBUSY ? RPC_IN_USE : RPC_FAILED, "adapter",
+			      "nothing can stand in for the guest of adapter %s: %s", g->a->o.key,
+			      ret == -EADDRINUSE ? "its address is on another port" : strerror(-ret)) : 0;
 }
 
 /* A port as the adapter would have, without its policies yet. */
 static int make_port(struct diag *g, struct rpc_error *err)
 {
 	char name[VSWITCH_PORT_NAME_BYTES];
-	const struct vswitch_port_config config = {
-		.name = name, .friendly_name = g->a->o.key,
-		.type = g->a->kind == ADAPTER_EMULATED ? VSWITCH_PORT_EMULATED : VSWITCH_PORT_SYNTHETIC,
-	};
-	int ret;
+	const struct vswitch_port_config config = adapter_port_config(g->a, name);
+	int ret = vswitch_port_create_as(g->sw, &config, &g->port);
 
-	snprintf(name, sizeof(name), "%.*s", VSWITCH_PORT_NAME_BYTES - 1, g->a->o.key);
-	ret = vswitch_port_create_as(g->sw, &config, &g->port);
 	if (ret == -ECANCELED)
 		return refused_by_extension(g->sw, "port", err);
 	if (ret)
 		return rpc_fail(err, ret == -EEXIST ? RPC_IN_USE : RPC_FAILED, "adapter", "switch \"%s\": no port %s: %s",
 				vswitch_name(g->sw), name, ret == -EEXIST ? "a test from this adapter is under way" : strerror(-ret));
 	g->owns_port = true;
-	g->settings = json_incref(g->a->settings);
 	return 0;
 }
 
@@ -507,19 +509,29 @@ static int find_place(struct diag *g, struct rpc_error *err)
 				g->a->why[0] ? g->a->why : "it is on its way");
 	if (port && !fixed)
 		return rpc_fail(err, RPC_STATE, "adapter", "port %s is not there", port);
-	return fixed ? take_fixed(g, fixed, err) : make_port(g, err);
+	g->settings = json_incref(g->a->settings);
+	return fixed ? take_fixed(g, fixed, err) : 0;
 }
 
-/* In pieces: OBJECT_AGAIN. */
+/* A port with a NIC in the guest's place, in pieces: OBJECT_WAITS, OBJECT_AGAIN. */
+static int prepare_port(struct diag *g, struct rpc_error *err)
+{
+	int ret = 0;
+
+	if (!g->owns_port && adapter_ask(g->a, g->settings))
+		return OBJECT_WAITS;
+	if (!g->port)
+		ret = make_port(g, err);
+	if (!ret && g->owns_port)
+		ret = policy_apply_step(g->port, g->settings, NULL, false, &g->walk, err);
+	return ret ? ret : stand_in(g, err);
+}
+
 static int prepare(struct diag *g, struct rpc_error *err)
 {
-	int ret = g->owns_port ? policy_apply_step(g->port, g->settings, NULL, false, &g->walk, err) : 0;
+	int ret = g->settings ? prepare_port(g, err) : 0;
 
-	if (ret)
-		return ret;
-	if (!g->a->port && stand_in(g, err))
-		return -1;
-	return begin(g, err);
+	return ret ? ret : begin(g, err);
 }
 
 static void on_timer(struct hv_timer *t)
@@ -527,8 +539,8 @@ static void on_timer(struct hv_timer *t)
 	struct diag *g = hv_container_of(t, struct diag, timer);
 	int ret = g->state == DIAG_PREPARING ? prepare(g, &g->call->err) : 0;
 
-	if (ret == OBJECT_AGAIN)
-		wait_until(g, 0);
+	if (ret == OBJECT_WAITS || ret == OBJECT_AGAIN)
+		wait_until(g, ret == OBJECT_AGAIN ? 0 : hv_now_ns() + ASK_NS);
 	else if (ret)
 		diag_end(g, NULL);
 	else

@@ -50,7 +50,9 @@ struct store;
 struct vmbus_bridge;
 struct vswitch;
 struct vswitch_nic;
+struct vswitch_nic_config;
 struct vswitch_port;
+struct vswitch_port_config;
 struct vswitch_uplink;
 
 enum {
@@ -252,6 +254,11 @@ const char *adapter_nic_state(const struct adapter *a);
 bool adapter_is_moved(const struct adapter *a);
 /* A port that it was on is going, or there again. */
 void adapter_leave_port(struct adapter *a);
+/* Programs outside are asked whether the adapter may be where a configuration says. 0, or OBJECT_WAITS. */
+int adapter_ask(const struct adapter *a, const json_t *config) __attribute__((warn_unused_result));
+/* A port of its own, whose name takes VSWITCH_PORT_NAME_BYTES, and the NIC on it, as the extensions are told. */
+struct vswitch_port_config adapter_port_config(const struct adapter *a, char *name);
+struct vswitch_nic_config adapter_nic_config(const struct adapter *a, const json_t *config);
 /* Does what its state asks for; soon, from the loop. */
 void adapter_look_soon(struct adapter *a);
 /* A VM's bridge has another client, or none. cookie: the struct vm. */
@@ -313,8 +320,6 @@ void extension_clear(struct hvnetd_switch *sw);
  * Before a port (or on: one that is there) and its NIC (may be NULL) are made: programs outside are asked. 0: make it now;
  * OBJECT_WAITS: change_wake() and the objects' own "asking" follow.
  */
-struct vswitch_nic_config;
-struct vswitch_port_config;
 int extension_ask(struct hvnetd_switch *sw, const struct vswitch_port_config *port, const struct vswitch_port *on,
 		  const struct vswitch_nic_config *nic) __attribute__((warn_unused_result));
 /* Whether the call asks for what is installed: then it is answered when a thread has looked. */
