@@ -102,35 +102,16 @@ static json_t *read_enum(const char *const *names, const char *value)
 	return NULL;
 }
 
-static json_t *read_item(const struct field *f, const char *value)
-{
-	switch (f->items) {
-	case FIELD_STRING:
-	case FIELD_MAC:
-	case FIELD_PREFIX:
-		return json_string(value);
-	case FIELD_INTEGER:
-		return read_integer(f, value);
-	case FIELD_ENUM:
-		return read_enum(f->names, value);
-	case FIELD_BOOLEAN:
-	case FIELD_OBJECT:
-	case FIELD_ARRAY:
-	case FIELD_MAP:
-	case FIELD_COUNTERS:
-	case FIELD_ANY:
-		break;
-	}
-	return NULL;
-}
+static json_t *read_value(const struct field *f, const char *value);
 
 static json_t *read_list(const struct field *f, const char *value)
 {
+	const struct field one = { .name = f->name, .kind = f->items, .names = f->names };
 	json_t *list = json_array(), *item;
 	char *copy = strdup(value), *rest = copy, *word;
 
 	while (list && rest && *value && (word = strsep(&rest, ","))) {
-		item = read_item(f, word);
+		item = read_value(&one, word);
 		if (!item) {
 			json_decref(list);
 			list = NULL;
