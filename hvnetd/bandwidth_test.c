@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reservations of a real daemon's configuration against what the uplink takes: as configured, and as its links say. */
 #include "hvnetd/test_api.h"
-
-#include <sched.h>
+#include "hvnetd/test_veths.h"
 
 static struct hvnet_client *c;
 static pid_t host;
@@ -134,30 +133,12 @@ static void granted(void)
 
 /* ---- links ---- */
 
-static bool run(const char *command)
+static bool becomes_status(const char *member, const char *wanted)
 {
-	return system(command) == 0;
-}
+	char path[64];
 
-static bool becomes(const char *member, const char *wanted)
-{
-	for (int i = 0; i < PATIENCE_MS / 10; i++) {
-		if (!strcmp(status(member), wanted))
-			return true;
-		usleep(10000);
-	}
-	printf("%s is %s, not %s\n", member, status(member), wanted);
-	return false;
-}
-
-/* Two interfaces of 10 Gbit/s, as veth says of itself. */
-static bool make_namespace(void)
-{
-	if (geteuid() == 0 && !unshare(CLONE_NEWNET) &&
-	    run("for i in 0 1; do ip link add e$i type veth peer name p$i && ip link set e$i up && ip link set p$i up || exit 1; done"))
-		return true;
-	hv_test_skip("no right to make a network namespace, or no ip(8)");
-	return false;
+	snprintf(path, sizeof(path), "bandwidth.%s", member);
+	return becomes(c, "switch.get", "{\"switch\":\"s\"}", path, wanted);
 }
 
 static bool told(int fd, json_int_t capacity, bool overcommitted)
@@ -180,7 +161,7 @@ static void failover(void)
 {
 	int fd;
 
-	if (!make_namespace())
+	if (!make_veths(2))		/* of 10 Gbit/s, as veth says of itself */
 		return;
 	begin();
 	fd = subscribe("{\"kinds\":[\"bandwidth.capacity\"]}");
@@ -189,12 +170,12 @@ static void failover(void)
 	GIVES(c, 0, "port.create", "{\"switch\":\"s\",\"name\":\"p\"}");
 	CU_ASSERT_STRING_EQUAL(status("capacity_bps"), "");
 	GIVES(c, 0, "uplink.bind", "{\"switch\":\"s\",\"interfaces\":[\"e0\",\"e1\"]}");
-	CU_ASSERT_TRUE(becomes("capacity_bps", "20000000000"));
+	CU_ASSERT_TRUE(becomes_status("capacity_bps", "20000000000"));
 	RESERVES(RPC_NO_RESOURCES, "s/p", 18001);
 	RESERVES(0, "s/p", 15000);
 	CU_ASSERT_STRING_EQUAL(status("reserved_percent"), "85");	/* 15 and a tenth of 20 */
 	CU_ASSERT_TRUE(run("ip link set p0 down"));
-	CU_ASSERT_TRUE(becomes("capacity_bps", "10000000000"));
+	CU_ASSERT_TRUE(becomes_status("capacity_bps", "10000000000"));
 	CU_ASSERT_STRING_EQUAL(status("reserved_percent"), "160");
 	CU_ASSERT_STRING_EQUAL(status("overcommitted"), "true");
 	/* What was granted stays; more is not to be had, and nobody is kept from anything else. */
@@ -204,7 +185,7 @@ static void failover(void)
 	stop_here();
 	close(fd);
 	again();
-	CU_ASSERT_TRUE(becomes("capacity_bps", "10000000000"));
+	CU_ASSERT_TRUE(becomes_status("capacity_bps", "10000000000"));
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"s/p\"}", "policy.bandwidth.reservation_bps"), "15000000000");
 	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"s/p\"}", "state"), "created");
 	CU_ASSERT_STRING_EQUAL(status("reserved_bps"), "16000000000");

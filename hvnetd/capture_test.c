@@ -14,20 +14,13 @@ static void begin(void)
 {
 	make_dir();
 	host = start(&client);
-	plug(A, "a");
-	plug(B, "b");
-	/* Both are known, so that nothing is flooded. */
-	send_udp(B, 2, 1, 9, 60);
-	CU_ASSERT_TRUE(receive(A, 1));
-	send_udp(A, 1, 2, 9, 60);
-	CU_ASSERT_TRUE(receive(B, 1));
+	plug_both();
 }
 
 static void end(void)
 {
 	hvnet_disconnect(client);
-	close(peer[A]);
-	close(peer[B]);
+	unplug_both();
 	stop(host);
 	remove_dir();
 }

@@ -20,15 +20,6 @@ static void end(void)
 	remove_dir();
 }
 
-static char *config_text(void)
-{
-	json_t *result = checked(c, "config.show", NULL);
-	char *text = json_dumps(json_object_get(result, "config"), JSON_SORT_KEYS);
-
-	json_decref(result);
-	return text;
-}
-
 #define CALL(method, params) "{\"method\":\"" method "\",\"params\":" params "}"
 
 /* The last call of each cannot be: nothing of the others is left, neither configured nor made. */
@@ -54,7 +45,7 @@ static void all_or_nothing(void)
 	begin();
 	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"old\",\"friendly\":\"before\"}");
 	CU_ASSERT_EQUAL(mkdir(in_dir("vm-b"), 0700), 0);
-	before = config_text();
+	before = config_text(c);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(params, sizeof(params), "{\"calls\":[%s,%s,%s,%s,%s,%s]}",
 			 CALL("switch.create", "{\"name\":\"new\",\"max_macs\":100}"),
@@ -65,7 +56,7 @@ static void all_or_nothing(void)
 			 CALL("adapter.add", "{\"vm\":\"a\",\"switch\":\"lab\",\"mac\":\"02:00:00:00:00:0b\",\"name\":\"two\"}"),
 			 rows[i].last);
 		GIVES(c, rows[i].code, "transaction", params);
-		after = config_text();
+		after = config_text(c);
 		CU_ASSERT_STRING_EQUAL(after, before);
 		free(after);
 		CU_ASSERT_FALSE(exists("vm-a") || exists("vm-a:nic0"));
@@ -91,7 +82,7 @@ static void dry_run(void)
 	char *before, *after;
 
 	begin();
-	before = config_text();
+	before = config_text(c);
 	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1,\"dry_run\":true}");
 	GIVES(c, 0, "switch.delete", "{\"switch\":\"lab\",\"dry_run\":true}");
 	GIVES(c, 0, "transaction", "{\"dry_run\":true,\"calls\":[" CALL("vm.add", "{\"name\":\"a\",\"vcpus\":1}") ","
@@ -99,7 +90,7 @@ static void dry_run(void)
 	GIVES(c, RPC_NOT_FOUND, "transaction", "{\"dry_run\":true,\"calls\":[" CALL("vm.add", "{\"name\":\"a\",\"vcpus\":1}") ","
 	      CALL("adapter.add", "{\"vm\":\"b\",\"switch\":\"lab\"}") "]}");
 	CU_ASSERT_FALSE(exists("vm-a"));
-	after = config_text();
+	after = config_text(c);
 	CU_ASSERT_STRING_EQUAL(after, before);
 	free(before);
 	free(after);

@@ -4,9 +4,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 
 #include "hvnetd/test_daemon.h"
 
@@ -142,16 +140,6 @@ static void same_address_again(void)
 		stop(pid);
 	}
 	remove_dir();
-}
-
-static bool vms_become(struct hvnet_client *c, json_int_t n)
-{
-	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (count(c, "vm.list", "vms") == n)
-			return true;
-		usleep(5000);
-	}
-	return false;
 }
 
 static void scoped(void)
@@ -353,11 +341,9 @@ static const char stats_request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"
 
 static int raw_connect(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connect_unix(control);
 
-	strcpy(addr.sun_path, control);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || fcntl(fd, F_SETFL, O_NONBLOCK))
+	if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK))
 		abort();
 	return fd;
 }

@@ -4,8 +4,7 @@
  * Interfaces are in a network namespace of the test's own.
  */
 #include "hvnetd/test_extension.h"
-
-#include <sched.h>
+#include "hvnetd/test_veths.h"
 
 static pid_t host;
 
@@ -29,18 +28,12 @@ static void end(void)
 static void begin_with_stations(void)
 {
 	begin();
-	plug(A, "a");
-	plug(B, "b");
-	send_udp(B, 2, 1, 9, 60);
-	CU_ASSERT_TRUE(receive(A, 1));
-	send_udp(A, 1, 2, 9, 60);
-	CU_ASSERT_TRUE(receive(B, 1));
+	plug_both();
 }
 
 static void end_with_stations(void)
 {
-	close(peer[A]);
-	close(peer[B]);
+	unplug_both();
 	end();
 }
 
@@ -61,7 +54,7 @@ static void drop(unsigned n)
 		send_udp(A, 1, 2, 7, 100);
 	total += n;
 	snprintf(wanted, sizeof(wanted), "%u", total);
-	CU_ASSERT_TRUE(becomes("stats.get", "{\"port\":\"lab/a\"}", "objects[0].counters.in_dropped.acl-out", wanted));
+	CU_ASSERT_TRUE(becomes(client, "stats.get", "{\"port\":\"lab/a\"}", "objects[0].counters.in_dropped.acl-out", wanted));
 }
 
 /* Reports until there are n drops in all, whatever the ticks between them. */
@@ -162,23 +155,6 @@ static void addresses_that_move(void)
 
 /* ---- teams and jobs ---- */
 
-static bool run(const char *command)
-{
-	return system(command) == 0;
-}
-
-static bool make_namespace(void)
-{
-	static bool made;
-
-	made = made || (geteuid() == 0 && !unshare(CLONE_NEWNET) &&
-			run("for i in 0 1; do ip link add e$i type veth peer name p$i && ip link set e$i up && ip link set p$i up || "
-			    "exit 1; done"));
-	if (!made)
-		hv_test_skip("no right to make a network namespace, or no ip(8)");
-	return made;
-}
-
 /* Whether the next event that is about the member says so; others are about the other one. */
 static bool member_becomes(int fd, const char *interface, const char *state)
 {
@@ -199,7 +175,7 @@ static void members_come_and_go(void)
 {
 	int fd;
 
-	if (!make_namespace())
+	if (!make_veths(2))
 		return;
 	begin();
 	fd = subscribe("{\"kinds\":[\"team.member\"]}");
@@ -232,7 +208,7 @@ static void a_job_is_cancelled(void)
 	const char *job;
 	pid_t pid;
 
-	if (!make_namespace())
+	if (!make_veths(2))
 		return;
 	begin();
 	GIVES(client, RPC_NOT_FOUND, "job.cancel", "{\"job\":\"nobody's\"}");
@@ -240,17 +216,17 @@ static void a_job_is_cancelled(void)
 	pid = start_program("veto");
 	kill(pid, SIGSTOP);
 	job = job_of("uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"e0\"]}");
-	CU_ASSERT_TRUE(becomes("extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.program_questions", "1"));
+	CU_ASSERT_TRUE(becomes(client, "extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.program_questions", "1"));
 	CU_ASSERT_NOT_EQUAL(strcmp(answer(client, "job.get", job, "state"), "completed"), 0);
 	GIVES(client, 0, "job.cancel", job);
-	CU_ASSERT_TRUE(becomes("job.get", job, "state", "killed"));
+	CU_ASSERT_TRUE(becomes(client, "job.get", job, "state", "killed"));
 	/* It is undone, and there is nothing to cancel any more. */
 	CU_ASSERT_STRING_EQUAL(answer(client, "uplink.list", "{}", "total"), "0");
 	GIVES(client, RPC_STATE, "job.cancel", job);
 	/* The next one goes through when the program says so. */
 	kill(pid, SIGCONT);
 	job = job_of("uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"e0\"]}");
-	CU_ASSERT_TRUE(becomes("job.get", job, "state", "completed"));
+	CU_ASSERT_TRUE(becomes(client, "job.get", job, "state", "completed"));
 	CU_ASSERT_STRING_EQUAL(answer(client, "job.get", job, "percent"), "100");
 	GIVES(client, RPC_STATE, "job.cancel", job);
 	CU_ASSERT_STRING_EQUAL(answer(client, "uplink.list", "{}", "total"), "1");
@@ -260,7 +236,7 @@ static void a_job_is_cancelled(void)
 	pid = start_program("veto");
 	GIVES(client, 0, "switch.set", "{\"switch\":\"lab\",\"type\":\"internal\"}");
 	job = job_of("uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"e0\"]}");
-	CU_ASSERT_TRUE(becomes("job.get", job, "state", "exception"));
+	CU_ASSERT_TRUE(becomes(client, "job.get", job, "state", "exception"));
 	CU_ASSERT_STRING_EQUAL(answer(client, "job.get", job, "error.data.reason"), "NICs of kind 3 have to stay outside");
 	CU_ASSERT_STRING_EQUAL(answer(client, "uplink.list", "{}", "total"), "0");
 	end_program(pid);

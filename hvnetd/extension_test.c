@@ -26,12 +26,7 @@ static void begin(void)
 static void begin_with_stations(void)
 {
 	begin();
-	plug(A, "a");
-	plug(B, "b");
-	send_udp(B, 2, 1, 9, 60);
-	CU_ASSERT_TRUE(receive(A, 1));
-	send_udp(A, 1, 2, 9, 60);
-	CU_ASSERT_TRUE(receive(B, 1));
+	plug_both();
 }
 
 static void end(void)
@@ -44,8 +39,7 @@ static void end(void)
 
 static void end_with_stations(void)
 {
-	close(peer[A]);
-	close(peer[B]);
+	unplug_both();
 	end();
 }
 
@@ -64,15 +58,6 @@ static bool says(const char *text)
 	} while (0)
 
 #define STATUS(path) answer(client, "extension.status", "{\"switch\":\"lab\"}", path)
-
-static char *config_text(void)
-{
-	json_t *result = call(client, "config.show", "{\"limit\":1000}");
-	char *text = json_dumps(json_object_get(result, "config"), JSON_SORT_KEYS);
-
-	json_decref(result);
-	return text;
-}
 
 /* Only what arrives counts: the second frame shows that the first did not. */
 static bool passes(uint16_t port)
@@ -315,7 +300,7 @@ static void wrong_objects(void)
 	copy_object("veto.so", "open.so", SIZE_MAX, 0666);
 	mkdir(in_dir("folder.so"), 0755);
 	spawn_daemon(dir);
-	before = config_text();
+	before = config_text(client);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(params, sizeof(params), "{\"switch\":\"lab\",%s}", rows[i].params);
 		REFUSED(rows[i].code, "extension.enable", params, rows[i].text);
@@ -326,7 +311,7 @@ static void wrong_objects(void)
 	snprintf(params, sizeof(params), "{\"switch\":\"lab\",\"name\":\"r\",\"remote\":{\"class\":\"filter\"},"
 	      "\"argument\":\"%s\"}", long_text);
 	REFUSED(RPC_INVALID_PARAMS, "extension.enable", params, "511 bytes");
-	after = config_text();
+	after = config_text(client);
 	CU_ASSERT_STRING_EQUAL(before, after);
 	CU_ASSERT_STRING_EQUAL(answer(client, "extension.list", "{}", "total"), "3");
 	free(before);
@@ -351,13 +336,13 @@ static void a_veto_leaves_nothing(void)
 	begin();
 	GIVES(client, 0, "extension.enable", "{\"switch\":\"lab\",\"name\":\"guardian\",\"module\":\"veto\","
 	      "\"argument\":\"port=bad nic=3\"}");
-	before = config_text();
+	before = config_text(client);
 	REFUSED(RPC_REFUSED, "port.create", "{\"switch\":\"lab\",\"name\":\"bad\"}", "guardian");
 	CU_ASSERT_TRUE(says("nobody wants a port bad"));
 	REFUSED(RPC_REFUSED, "transaction", "{\"calls\":[{\"method\":\"port.create\",\"params\":{\"switch\":\"lab\",\"name\":\"good\"}},"
 		"{\"method\":\"port.create\",\"params\":{\"switch\":\"lab\",\"name\":\"bad\"}}]}", "nobody wants a port bad");
 	CU_ASSERT_STRING_EQUAL(answer(client, "port.list", "{}", "total"), "0");
-	after = config_text();
+	after = config_text(client);
 	CU_ASSERT_STRING_EQUAL(before, after);
 	CU_ASSERT_STRING_EQUAL(STATUS("extensions[0].counters.refusals"), "2");
 	GIVES(client, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"good\"}");
@@ -418,7 +403,7 @@ static void a_program_comes_and_goes(void)
 			CU_ASSERT_TRUE(passes(53));
 		} else {
 			send_udp(A, 1, 2, 54, 100);
-			CU_ASSERT_TRUE(becomes("extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.in_dropped", "1"));
+			CU_ASSERT_TRUE(becomes(client, "extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.in_dropped", "1"));
 			CU_ASSERT_STRING_EQUAL(STATUS("extensions[0].last_drop"), "there is no program");
 		}
 		/* Another one takes its place. */
@@ -433,16 +418,6 @@ static void a_program_comes_and_goes(void)
 		CU_ASSERT_TRUE(passes(53));
 	}
 	end_with_stations();
-}
-
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.100s", path);
-	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
 }
 
 /* Another connection, whose reply is read when it is wanted. */
@@ -493,12 +468,12 @@ static void a_program_has_a_veto(void)
 	begin_with_stations();
 	GIVES(client, 0, "extension.enable", VETO "10000}}");
 	pid = start_program("veto");
-	before = config_text();
+	before = config_text(client);
 	REFUSED(RPC_REFUSED, "port.create", "{\"switch\":\"lab\",\"name\":\"bad\"}", "nobody wants a port bad");
 	fd = ask_without_waiting(CREATE("bad"));
 	CU_ASSERT_EQUAL(reply_of(fd, text, sizeof(text)), RPC_REFUSED);
 	CU_ASSERT_STRING_EQUAL(text, "the extension out refuses it: nobody wants a port bad|out|nobody wants a port bad");
-	after = config_text();
+	after = config_text(client);
 	CU_ASSERT_STRING_EQUAL(before, after);
 	free(before);
 	free(after);
@@ -506,7 +481,7 @@ static void a_program_has_a_veto(void)
 	/* While it thinks, frames pass and others are answered; the change comes when it has answered. */
 	kill(pid, SIGSTOP);
 	fd = ask_without_waiting(CREATE("good"));
-	CU_ASSERT_TRUE(becomes("extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.program_questions", "3"));
+	CU_ASSERT_TRUE(becomes(client, "extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.program_questions", "3"));
 	for (int i = 0; i < 50; i++)
 		CU_ASSERT_TRUE(passes(53));
 	CU_ASSERT_STRING_EQUAL(answer(client, "extension.list", "{}", "total"), "7");
@@ -518,7 +493,7 @@ static void a_program_has_a_veto(void)
 	/* It dies while it thinks: closed. */
 	kill(pid, SIGSTOP);
 	fd = ask_without_waiting(CREATE("good2"));
-	CU_ASSERT_TRUE(becomes("extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.program_questions", "4"));
+	CU_ASSERT_TRUE(becomes(client, "extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.program_questions", "4"));
 	end_program(pid);
 	CU_ASSERT_EQUAL(reply_of(fd, text, sizeof(text)), RPC_REFUSED);
 	CU_ASSERT_STRING_EQUAL(text, "the extension out refuses it: its program is gone|out|its program is gone");
@@ -557,7 +532,7 @@ static void an_uplink_that_is_not_wanted(void)
 	/* Without the extension the next one is taken. */
 	GIVES(client, 0, "extension.disable", "{\"switch\":\"lab\",\"name\":\"out\"}");
 	fd = connect_unix(in_dir("s"));
-	CU_ASSERT_TRUE(becomes("port.list", "{}", "total", "1"));
+	CU_ASSERT_TRUE(becomes(client, "port.list", "{}", "total", "1"));
 	end_program(pid);
 	close(fd);
 	end();
@@ -598,7 +573,7 @@ static void a_guest_that_is_not_wanted(void)
 	CU_ASSERT_EQUAL_FATAL(vfuc_ram_create(64 << 20, &ram), 0);
 	CU_ASSERT_EQUAL_FATAL(vfuc_connect(in_dir("vm-a:nic0"), NULL, &c), 0);
 	CU_ASSERT_EQUAL_FATAL(vfuc_attach(c, &ram), 0);
-	CU_ASSERT_TRUE(becomes("adapter.list", "{}", "adapters[0].why",
+	CU_ASSERT_TRUE(becomes(client, "adapter.list", "{}", "adapters[0].why",
 		"the extension out refuses it: NICs of kind 1 have to stay outside"));
 	CU_ASSERT_STRING_EQUAL(answer(client, "adapter.list", "{}", "adapters[0].nic"), "none");
 	CU_ASSERT_STRING_EQUAL(answer(client, "port.list", "{}", "total"), "0");
@@ -636,9 +611,9 @@ static void a_restart_keeps_all(void)
 	GIVES(client, 0, "extension.disable", "{\"switch\":\"lab\",\"name\":\"y\"}");
 	GIVES(client, 0, "extension.enable", VETO "5000,\"fail_open\":true}}");
 	GIVES(client, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\"}");
-	before = config_text();
+	before = config_text(client);
 	restart(objects);
-	after = config_text();
+	after = config_text(client);
 	CU_ASSERT_STRING_EQUAL(before, after);
 	CU_ASSERT_STRING_EQUAL(STACK("extensions[0].name"), "out");
 	CU_ASSERT_STRING_EQUAL(STACK("extensions[0].running"), "false");

@@ -59,16 +59,6 @@ static const char *arguments(void)
 	return "";
 }
 
-static bool vms_become(struct hvnet_client *c, json_int_t n)
-{
-	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (count(c, "vm.list", "vms") == n)
-			return true;
-		usleep(5000);
-	}
-	return false;
-}
-
 static void clean(void)
 {
 	unlink(in_dir("qemu"));

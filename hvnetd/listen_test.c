@@ -3,8 +3,6 @@
 #include "hvnetd/test_api.h"
 
 #include <arpa/inet.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 static struct hvnet_client *c;
 static pid_t host;
@@ -52,26 +50,13 @@ static void unbind(const char *name)
 
 static int dial(const char *name)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", in_dir(name));
-	if (!connect(fd, (struct sockaddr *)&un, sizeof(un)))
-		return fd;
-	close(fd);
-	return -1;
+	return connect_unix(in_dir(name));
 }
 
 /* The first uplink's by name is row 0. */
-static bool becomes(const char *path, const char *wanted)
+static bool shows(const char *path, const char *wanted)
 {
-	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (!strcmp(answer(c, "uplink.list", "{}", path), wanted))
-			return true;
-		usleep(5000);
-	}
-	printf("%s is \"%s\", not \"%s\"\n", path, answer(c, "uplink.list", "{}", path), wanted);
-	return false;
+	return becomes(c, "uplink.list", "{}", path, wanted);
 }
 
 static void say(int fd, const char *text)
@@ -107,13 +92,13 @@ static void peers_come_and_go(void)
 	begin();
 	CU_ASSERT_EQUAL(bind_one("vm-a"), 0);
 	CU_ASSERT_EQUAL(bind_one("vm-b"), 0);
-	CU_ASSERT_TRUE(becomes("uplinks[0].state", "down"));
-	CU_ASSERT_TRUE(becomes("uplinks[0].why", "no peer has connected yet"));
-	CU_ASSERT_TRUE(becomes("uplinks[0].listen", "true"));
+	CU_ASSERT_TRUE(shows("uplinks[0].state", "down"));
+	CU_ASSERT_TRUE(shows("uplinks[0].why", "no peer has connected yet"));
+	CU_ASSERT_TRUE(shows("uplinks[0].listen", "true"));
 	a = dial("vm-a");
 	b = dial("vm-b");
-	CU_ASSERT_TRUE(becomes("uplinks[0].state", "up"));
-	CU_ASSERT_TRUE(becomes("uplinks[1].state", "up"));
+	CU_ASSERT_TRUE(shows("uplinks[0].state", "up"));
+	CU_ASSERT_TRUE(shows("uplinks[1].state", "up"));
 	say(a, "one");
 	CU_ASSERT_TRUE(hears(b, "one"));
 	/* The next one waits for its turn. */
@@ -121,19 +106,19 @@ static void peers_come_and_go(void)
 	say(next, "three");
 	say(a, "two");
 	CU_ASSERT_TRUE(hears(b, "two"));
-	CU_ASSERT_TRUE(becomes("uplinks[0].restarts", "0"));
+	CU_ASSERT_TRUE(shows("uplinks[0].restarts", "0"));
 	close(a);
 	CU_ASSERT_TRUE(hears(b, "three"));
-	CU_ASSERT_TRUE(becomes("uplinks[0].restarts", "1"));
+	CU_ASSERT_TRUE(shows("uplinks[0].restarts", "1"));
 	/* Who breaks the framing is cut off, and another is welcome. */
 	CU_ASSERT_EQUAL(send(next, "\377\377\377\377", 4, MSG_NOSIGNAL), 4);
 	CU_ASSERT_TRUE(is_closed(next));
 	close(next);
-	CU_ASSERT_TRUE(becomes("uplinks[0].state", "down"));
+	CU_ASSERT_TRUE(shows("uplinks[0].state", "down"));
 	/* One who only looks whether anybody listens keeps nobody away. */
 	close(dial("vm-a"));
 	next = dial("vm-a");
-	CU_ASSERT_TRUE(becomes("uplinks[0].state", "up"));
+	CU_ASSERT_TRUE(shows("uplinks[0].state", "up"));
 	say(next, "four");
 	CU_ASSERT_TRUE(hears(b, "four"));
 	unbind("vm-a");
@@ -159,7 +144,7 @@ static void policies_wait_for_the_peer(void)
 	for (int i = 0; i < 3; i++) {
 		fd[i] = dial(names[i]);
 		snprintf(params, sizeof(params), "uplinks[%d].state", i);
-		CU_ASSERT_TRUE(becomes(params, "up"));
+		CU_ASSERT_TRUE(shows(params, "up"));
 	}
 	say(fd[0], "into VLAN 7");
 	CU_ASSERT_TRUE(hears(fd[2], "into VLAN 7"));
@@ -196,7 +181,7 @@ static void a_killed_daemon_comes_back_to_its_socket(void)
 	begin();
 	CU_ASSERT_EQUAL(bind_one("vm-a"), 0);
 	a = dial("vm-a");
-	CU_ASSERT_TRUE(becomes("uplinks[0].state", "up"));
+	CU_ASSERT_TRUE(shows("uplinks[0].state", "up"));
 	hvnet_disconnect(c);
 	kill(host, SIGKILL);
 	CU_ASSERT_EQUAL(wait_exit(host), -SIGKILL);
@@ -214,7 +199,7 @@ static void a_killed_daemon_comes_back_to_its_socket(void)
 		close(a);
 		usleep(50000);
 	}
-	CU_ASSERT_TRUE(becomes("uplinks[0].state", "up"));
+	CU_ASSERT_TRUE(shows("uplinks[0].state", "up"));
 	unbind("vm-a");
 	CU_ASSERT_TRUE(is_closed(a));
 	close(a);
@@ -243,7 +228,7 @@ static void strangers_are_not_let_in(void)
 	}
 	CU_ASSERT(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	CU_ASSERT_EQUAL(WEXITSTATUS(status), 0);
-	CU_ASSERT_TRUE(becomes("uplinks[0].why", "no peer has connected yet"));
+	CU_ASSERT_TRUE(shows("uplinks[0].why", "no peer has connected yet"));
 	CU_ASSERT_TRUE(output_has("somebody who may not"));
 	end();
 }

@@ -44,15 +44,6 @@ static unsigned sweep_damaged(void)
 	return n;
 }
 
-static char *config_text(void)
-{
-	json_t *result = checked(c, "config.show", text_params("{\"limit\":1000}"));
-	char *text = json_dumps(json_object_get(result, "config"), JSON_SORT_KEYS);
-
-	json_decref(result);
-	return text;
-}
-
 static void fill(void)
 {
 	GIVES(c, 0, "switch.create", "{\"name\":\"lab \\u00e4\",\"friendly\":\"Lab\",\"notes\":\"mine\",\"max_macs\":100}");
@@ -74,12 +65,12 @@ static void restart(void)
 	begin();
 	fill();
 	GIVES(c, 0, "vm.add", "{\"name\":\"b\",\"vcpus\":1,\"scoped\":true}");	/* not stored */
-	before = config_text();
+	before = config_text(c);
 	CU_ASSERT_STRING_EQUAL(answer(c, "config.show", "{}", "stored"), "true");	/* what was answered is stored */
 	stop_here();
 	CU_ASSERT_FALSE(exists("vm-a"));
 	again();
-	after = config_text();
+	after = config_text(c);
 	CU_ASSERT_STRING_EQUAL(after, before);
 	CU_ASSERT_TRUE(exists("vm-a") && !exists("vm-b"));
 	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab \\u00e4/p\"}", "state"), "created");
@@ -260,7 +251,7 @@ static void diff_and_apply(void)
 
 	begin();
 	fill();
-	before = config_text();
+	before = config_text(c);
 	config = json_loads(before, 0, NULL);
 	wanted = json_deep_copy(config);
 	json_array_remove(json_object_get(wanted, "adapters"), 0);
@@ -285,7 +276,7 @@ static void diff_and_apply(void)
 	result = checked(c, "config.apply", json_pack("{s:O}", "config", config));
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(result, "changes")), 3);
 	json_decref(result);
-	after = config_text();
+	after = config_text(c);
 	json_decref(wanted);
 	wanted = json_loads(after, 0, NULL);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(wanted, "adapters")), 2);

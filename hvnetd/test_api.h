@@ -3,9 +3,6 @@
 #ifndef HVNETD_TEST_API_H
 #define HVNETD_TEST_API_H
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "api/api.h"
 #include "hvnetd/test_daemon.h"
 
@@ -88,18 +85,37 @@ static inline const char *answer(struct hvnet_client *c, const char *method, con
 	return text;
 }
 
+/* Waits until the member of the answer is this. */
+static inline bool becomes(struct hvnet_client *c, const char *method, const char *params, const char *path, const char *wanted)
+{
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (!strcmp(answer(c, method, params, path), wanted))
+			return true;
+		usleep(5000);
+	}
+	printf("%s %s is %s, not %s\n", method, path, answer(c, method, params, path), wanted);
+	return false;
+}
+
+/* The configuration, to be compared and freed. */
+static inline char *config_text(struct hvnet_client *c)
+{
+	json_t *result = checked(c, "config.show", text_params("{\"limit\":1000}"));
+	char *text = json_dumps(json_object_get(result, "config"), JSON_SORT_KEYS);
+
+	json_decref(result);
+	return text;
+}
+
 /* A connection of its own on which this request is sent; what comes is read by whoever called. */
 static inline int send_call(const char *method, const char *params)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connect_unix(control);
 	char line[512];
 
-	strcpy(addr.sun_path, control);
 	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method, params);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
 	    send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
 		abort();
 	return fd;

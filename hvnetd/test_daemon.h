@@ -14,7 +14,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,6 +138,19 @@ static inline bool output_has(const char *text)
 	return strstr(buf, text);
 }
 
+/* A connection without our library; -1: nobody listens there. */
+static inline int connect_unix(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.107s", path);
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static struct hvnet_client *connect_soon(void)
 {
 	struct hvnet_client *c = NULL;
@@ -214,6 +229,16 @@ static inline json_int_t count(struct hvnet_client *c, const char *method, const
 		n = -1;
 	json_decref(result);
 	return n;
+}
+
+static inline bool vms_become(struct hvnet_client *c, json_int_t n)
+{
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (count(c, "vm.list", "vms") == n)
+			return true;
+		usleep(5000);
+	}
+	return false;
 }
 
 /* A member of the first row of a list; a copy in a static buffer. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of the real daemon: what it says becomes so, and programs for the topmost extension of switch "lab". */
+/* For tests of the real daemon: programs for the topmost extension of switch "lab". */
 #ifndef HVNETD_TEST_EXTENSION_H
 #define HVNETD_TEST_EXTENSION_H
 
@@ -17,18 +17,6 @@ static inline void find_objects(void)
 	snprintf(objects, sizeof(objects), "%.4000s/../extensions", programs);
 }
 
-/* Waits until it is so. */
-static inline bool becomes(const char *method, const char *params, const char *path, const char *wanted)
-{
-	for (int i = 0; i < PATIENCE_MS / 5; i++) {
-		if (!strcmp(answer(client, method, params, path), wanted))
-			return true;
-		usleep(5000);
-	}
-	printf("%s %s is %s, not %s\n", method, path, answer(client, method, params, path), wanted);
-	return false;
-}
-
 #define STACK(path) answer(client, "extension.list", "{\"switch\":\"lab\"}", path)
 
 static inline pid_t start_program(const char *module)
@@ -42,7 +30,7 @@ static inline pid_t start_program(const char *module)
 	snprintf(extension, sizeof(extension), "%.4000s/hvnet-extension", programs);
 	if (posix_spawn(&pid, extension, NULL, NULL, argv, environ))
 		abort();
-	CU_ASSERT_TRUE(becomes("extension.list", "{\"switch\":\"lab\"}", "extensions[0].running", "true"));
+	CU_ASSERT_TRUE(becomes(client, "extension.list", "{\"switch\":\"lab\"}", "extensions[0].running", "true"));
 	return pid;
 }
 

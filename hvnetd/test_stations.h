@@ -4,8 +4,6 @@
 #define HVNETD_TEST_STATIONS_H
 
 #include <arpa/inet.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "hvnetd/test_daemon.h"
 
@@ -94,6 +92,23 @@ static inline bool receive(int i, unsigned frames)
 			return false;
 	}
 	return true;
+}
+
+/* Stations A and B, on ports "a" and "b"; the switch knows both, so that nothing is flooded. */
+static inline void plug_both(void)
+{
+	plug(A, "a");
+	plug(B, "b");
+	send_udp(B, 2, 1, 9, 60);
+	CU_ASSERT_TRUE(receive(A, 1));
+	send_udp(A, 1, 2, 9, 60);
+	CU_ASSERT_TRUE(receive(B, 1));
+}
+
+static inline void unplug_both(void)
+{
+	close(peer[A]);
+	close(peer[B]);
 }
 
 #endif

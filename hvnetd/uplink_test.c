@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Interfaces of the host as uplinks, teams, and an interface that the host shares, in a network namespace of the test's own. */
 #include "hvnetd/test_api.h"
+#include "hvnetd/test_veths.h"
 
 #include <net/if.h>
-#include <sched.h>
 
 static struct hvnet_client *c;
 static pid_t host;
 
-static bool run(const char *command)
-{
-	return system(command) == 0;
-}
-
-/* Pairs of interfaces: e0, e1 and e2 for us, the others stand for the wires. */
+/* The host's own network is on e2. */
 static bool make_namespace(void)
 {
-	static bool made;
-
-	if (made)
-		return true;
-	made = geteuid() == 0 && !unshare(CLONE_NEWNET) &&
-	       run("for i in 0 1 2; do ip link add e$i type veth peer name p$i && ip link set e$i up && ip link set p$i up || "
-		   "exit 1; done") &&
-	       run("ip addr add 192.0.2.1/24 dev e2 && ip route add default via 192.0.2.254 dev e2");
-	if (!made)
-		hv_test_skip("no right to make a network namespace, or no ip(8)");
-	return made;
+	if (!make_veths(3))
+		return false;
+	CU_ASSERT_TRUE(run("ip addr replace 192.0.2.1/24 dev e2 && ip route replace default via 192.0.2.254 dev e2"));
+	return true;
 }
 
 static void again(void)
@@ -48,17 +36,6 @@ static void end(void)
 	remove_dir();
 }
 
-static bool becomes(const char *method, const char *params, const char *path, const char *wanted)
-{
-	for (int i = 0; i < PATIENCE_MS / 10; i++) {
-		if (!strcmp(answer(c, method, params, path), wanted))
-			return true;
-		usleep(10000);
-	}
-	printf("%s %s is %s, not %s\n", method, path, answer(c, method, params, path), wanted);
-	return false;
-}
-
 static void team(void)
 {
 	char job[64];
@@ -73,18 +50,18 @@ static void team(void)
 	CU_ASSERT_STRING_EQUAL(answer(c, "job.list", "{}", "total"), "0");	/* refused before a job began */
 	snprintf(job, sizeof(job), "{\"job\":\"%.40s\"}", answer(c, "uplink.bind", "{\"switch\":\"ext\",\"interfaces\":[\"e0\",\"e1\"]}",
 							  "job"));
-	CU_ASSERT_TRUE(becomes("job.get", job, "state", "completed"));
+	CU_ASSERT_TRUE(becomes(c, "job.get", job, "state", "completed"));
 	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"ext\"}", "type"), "external");
-	CU_ASSERT_TRUE(becomes("uplink.list", "{}", "uplinks[0].members[1].state", "active"));
+	CU_ASSERT_TRUE(becomes(c, "uplink.list", "{}", "uplinks[0].members[1].state", "active"));
 	GIVES(c, RPC_STATE, "uplink.bind", "{\"switch\":\"ext\",\"kind\":\"tap\",\"interface\":\"t0\"}");
 	GIVES(c, 0, "switch.create", "{\"name\":\"other\"}");
 	GIVES(c, RPC_IN_USE, "uplink.bind", "{\"switch\":\"other\",\"interfaces\":[\"e1\"]}");
 	GIVES(c, 0, "team.member.set", "{\"switch\":\"ext\",\"interface\":\"e1\",\"mode\":\"standby\"}");
-	CU_ASSERT_TRUE(becomes("uplink.list", "{}", "uplinks[0].members[1].state", "standby"));
+	CU_ASSERT_TRUE(becomes(c, "uplink.list", "{}", "uplinks[0].members[1].state", "standby"));
 	GIVES(c, RPC_INCOMPATIBLE, "team.set", "{\"switch\":\"ext\",\"mode\":\"static\"}");
 	GIVES(c, RPC_INVALID_PARAMS, "team.member.add", "{\"switch\":\"ext\",\"interface\":\"e9\"}");
 	CU_ASSERT_TRUE(run("ip link set p0 down"));
-	CU_ASSERT_TRUE(becomes("uplink.list", "{}", "uplinks[0].members[1].state", "active"));
+	CU_ASSERT_TRUE(becomes(c, "uplink.list", "{}", "uplinks[0].members[1].state", "active"));
 	CU_ASSERT_TRUE(run("ip link set p0 up"));
 	GIVES(c, 0, "team.member.del", "{\"switch\":\"ext\",\"interface\":\"e1\"}");
 	GIVES(c, 0, "team.set", "{\"switch\":\"ext\",\"mode\":\"static\",\"algorithm\":\"ip\"}");
@@ -98,7 +75,7 @@ static void team(void)
 	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].members[0].state"), "gone");
 	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"ext\"}", "type"), "external");
 	CU_ASSERT_TRUE(run("ip link add e0 type veth peer name p0 && ip link set e0 up && ip link set p0 up"));
-	CU_ASSERT_TRUE(becomes("uplink.list", "{}", "uplinks[0].members[0].state", "active"));
+	CU_ASSERT_TRUE(becomes(c, "uplink.list", "{}", "uplinks[0].members[0].state", "active"));
 	GIVES(c, 0, "switch.set", "{\"switch\":\"ext\",\"type\":\"internal\"}");
 	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"ext\"}", "type"), "internal");
 	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "total"), "0");
@@ -121,7 +98,7 @@ static void shared(void)
 	GIVES(c, 0, "switch.create", "{\"name\":\"s\"}");
 	GIVES(c, RPC_IN_USE, "uplink.bind", "{\"switch\":\"s\",\"interfaces\":[\"e2\"]}");	/* the default route */
 	GIVES(c, 0, "uplink.bind", "{\"switch\":\"s\",\"interfaces\":[\"e2\"],\"share\":true}");
-	CU_ASSERT_TRUE(becomes("job.list", "{}", "jobs[0].state", "completed"));
+	CU_ASSERT_TRUE(becomes(c, "job.list", "{}", "jobs[0].state", "completed"));
 	CU_ASSERT_STRING_EQUAL(answer(c, "hostnic.list", "{}", "hostnics[0].shares"), "e2");
 	CU_ASSERT_TRUE(ADDRESS_ON("hv-s"));
 	kill(host, SIGKILL);
@@ -130,11 +107,11 @@ static void shared(void)
 	again();
 	CU_ASSERT_TRUE(ADDRESS_ON("hv-s"));
 	GIVES(c, 0, "uplink.unbind", "{\"switch\":\"s\"}");
-	CU_ASSERT_TRUE(becomes("job.list", "{}", "jobs[0].state", "completed"));
+	CU_ASSERT_TRUE(becomes(c, "job.list", "{}", "jobs[0].state", "completed"));
 	CU_ASSERT_TRUE(ADDRESS_ON("e2"));
 	CU_ASSERT_STRING_EQUAL(answer(c, "hostnic.list", "{}", "total"), "0");
 	GIVES(c, 0, "uplink.bind", "{\"switch\":\"s\",\"interfaces\":[\"e2\"],\"share\":true}");
-	CU_ASSERT_TRUE(becomes("job.list", "{}", "jobs[1].state", "completed"));
+	CU_ASSERT_TRUE(becomes(c, "job.list", "{}", "jobs[1].state", "completed"));
 	end();
 	CU_ASSERT_TRUE(ADDRESS_ON("e2"));	/* an orderly end puts it back, too */
 }

@@ -4,6 +4,7 @@
  * socket or by a forwarding extension, which sees each member. In a network namespace of the test's own, without root skipped.
  */
 #include "hvnetd/test_api.h"
+#include "hvnetd/test_veths.h"
 #include "softguest/test_guest.h"
 #include "vswitch/test_net.h"
 
@@ -15,20 +16,6 @@ static struct guest guest;
 static int wire[2];			/* the far ends of e0 and e1 */
 static const uint8_t outside[6] = { 2, 0xee, 0, 0, 0, 1 }, mac[6] = { 2, 0, 0, 0, 0, 1 };
 
-static bool make_namespace(void)
-{
-	static bool made;
-
-	if (made)
-		return true;
-	made = geteuid() == 0 && !unshare(CLONE_NEWNET) &&
-	       !test_run("for i in 0 1; do ip link add e$i type veth peer name p$i && ip link set e$i up && ip link set p$i up || "
-			 "exit 1; done");
-	if (!made)
-		hv_test_skip("no right to make a network namespace, or no ip(8)");
-	return made;
-}
-
 static void start_daemon(void)
 {
 	char extensions[PATH_MAX];
@@ -38,30 +25,19 @@ static void start_daemon(void)
 	c = connect_to(host);
 }
 
-static bool becomes(const char *method, const char *params, const char *path, const char *wanted)
-{
-	for (int i = 0; i < PATIENCE_MS / 10; i++) {
-		if (!strcmp(answer(c, method, params, path), wanted))
-			return true;
-		usleep(10000);
-	}
-	printf("%s %s is %s, not %s\n", method, path, answer(c, method, params, path), wanted);
-	return false;
-}
-
 static bool member_becomes(unsigned i, const char *what, const char *wanted)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "uplinks[0].members[%u].%s", i, what);
-	return becomes("uplink.list", "{}", path, wanted);
+	return becomes(c, "uplink.list", "{}", path, wanted);
 }
 
 static bool begin(const char *team)
 {
 	char params[256];
 
-	if (!make_namespace())
+	if (!make_veths(2))
 		return false;
 	make_dir();
 	start_daemon();
@@ -70,7 +46,7 @@ static bool begin(const char *team)
 	GIVES(c, 0, "switch.create", "{\"name\":\"ext\"}");
 	snprintf(params, sizeof(params), "{\"switch\":\"ext\",\"name\":\"up\",\"interfaces\":[\"e0\",\"e1\"],\"team\":%s}", team);
 	GIVES(c, 0, "uplink.bind", params);
-	CU_ASSERT_TRUE(becomes("job.list", "{}", "jobs[0].state", "completed"));
+	CU_ASSERT_TRUE(becomes(c, "job.list", "{}", "jobs[0].state", "completed"));
 	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
 	GIVES(c, 0, "adapter.add", "{\"switch\":\"ext\",\"vm\":\"a\",\"mac\":\"02:00:00:00:00:01\"}");
 	return true;
@@ -205,7 +181,7 @@ static void an_extension_sees_each_member(void)
 	send_in(1);
 	CU_ASSERT_TRUE(wait_received(&guest, NULL, 2, PATIENCE_MS));
 	CU_ASSERT_EQUAL(guest.received, 2);
-	CU_ASSERT_TRUE(becomes("extension.status", "{\"switch\":\"ext\"}", "extensions[0].counters.in_dropped", "1"));
+	CU_ASSERT_TRUE(becomes(c, "extension.status", "{\"switch\":\"ext\"}", "extensions[0].counters.in_dropped", "1"));
 	GIVES(c, 0, "extension.remove", "{\"switch\":\"ext\",\"name\":\"flow_table\"}");
 	GIVES(c, 0, "extension.enable", "{\"switch\":\"ext\",\"name\":\"flow_table\",\"argument\":\"in=a/nic0 -> up/1\"}");
 	leaves_by(0);
