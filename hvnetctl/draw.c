@@ -23,16 +23,14 @@ static const char *text_of(const json_t *object, const char *name)
 	return s ? s : "";
 }
 
-/* False, for returns. */
-static bool explain(char *error, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static bool explain(char *error, size_t bytes, const char *format, ...)
+static void explain(char *error, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void explain(char *error, size_t bytes, const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
 	vsnprintf(error, bytes, format, ap);
 	va_end(ap);
-	return false;
 }
 
 static void drawing_end(struct drawing *d)
@@ -52,7 +50,7 @@ static bool read_edges(struct drawing *d, const json_t *edges, char *error, size
 		to = json_object_get(d->index, text_of(e, "to"));
 		if (!from || !to)
 			return explain(error, error_bytes, "edge %zu of the topology joins \"%s\" and \"%s\", which are not "
-				    "both among its nodes", i, text_of(e, "from"), text_of(e, "to"));
+				    "both among its nodes", i, text_of(e, "from"), text_of(e, "to")), false;
 		d->edges[i] = (struct edge){ (size_t)json_integer_value(from), (size_t)json_integer_value(to),
 					     e };
 	}
@@ -66,18 +64,18 @@ static bool drawing_begin(struct drawing *d, const json_t *topology, char *error
 
 	*d = (struct drawing){ .num_nodes = json_array_size(nodes), .num_edges = json_array_size(edges) };
 	if (!json_is_array(nodes) || !json_is_array(edges))
-		return explain(error, error_bytes, "the daemon's answer is no topology: it has no nodes or no edges");
+		return explain(error, error_bytes, "the daemon's answer is no topology: it has no nodes or no edges"), false;
 	d->nodes = calloc(d->num_nodes + 1, sizeof(*d->nodes));
 	d->edges = calloc(d->num_edges + 1, sizeof(*d->edges));
 	d->index = json_object();
 	if (!d->nodes || !d->edges || !d->index)
-		return explain(error, error_bytes, "out of memory");
+		return explain(error, error_bytes, "out of memory"), false;
 	json_array_foreach(nodes, i, n) {
 		d->nodes[i] = n;
 		if (!*text_of(n, "id") || json_object_get(d->index, text_of(n, "id")))
-			return explain(error, error_bytes, "node %zu of the topology has no id, or another one's", i);
+			return explain(error, error_bytes, "node %zu of the topology has no id, or another one's", i), false;
 		if (json_object_set_new(d->index, text_of(n, "id"), json_integer((json_int_t)i)))
-			return explain(error, error_bytes, "out of memory");
+			return explain(error, error_bytes, "out of memory"), false;
 	}
 	return read_edges(d, edges, error, error_bytes);
 }
@@ -222,7 +220,7 @@ bool draw_tree(FILE *to, const json_t *topology, char *error, size_t error_bytes
 	if (ok && walk_begin(&w))
 		print_trees(&w);
 	else if (ok)
-		ok = explain(error, error_bytes, "out of memory");
+		ok = (explain(error, error_bytes, "out of memory"), false);
 	free(w.seen);
 	free(w.first);
 	free(w.by_node);
@@ -335,10 +333,10 @@ bool draw_svg(FILE *to, const json_t *topology, char *error, size_t error_bytes)
 	bool ok;
 
 	if (!f)
-		return explain(error, error_bytes, "out of memory");
+		return explain(error, error_bytes, "out of memory"), false;
 	ok = draw_dot(f, topology, error, error_bytes);
 	if (fclose(f))
-		ok = explain(error, error_bytes, "out of memory");
+		ok = (explain(error, error_bytes, "out of memory"), false);
 	ok = ok && render(to, dot, error, error_bytes);
 	free(dot);
 	return ok;
