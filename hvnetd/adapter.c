@@ -8,7 +8,7 @@
  *	   +------QEMU gone, or taken off the switch: disconnected, deleted, port torn down---------+
  *
  * The device connects and disconnects its NIC by itself as its driver comes and goes (netvsp, e1000). All else follows from
- * adapter_look(), which compares what is with what should be; it runs from the loop, never inside a device's own work.
+ * look(), which compares what is with what should be; it runs from the loop, never inside a device's own work.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -125,7 +125,7 @@ const char *twin_rule_text(enum twin_rule rule);
 /* ---- a run ---- */
 
 struct twin_step {
-	uint8_t kind;			/* enum in twin_steps.c */
+	uint8_t kind;			/* index of a row in twin_run.c */
 	uint64_t seed;
 };
 
@@ -201,7 +201,7 @@ void twin_same_wire(struct twin_run *r, const struct twin_sent *sent);
 void twin_known_state(struct twin_run *r);
 
 /* twin_transmit.c */
-/* A descriptor at the ring's tail; twin_kick() gives it away. */
+/* A descriptor at the tail of the ring; the chip does not know of it yet. */
 void twin_tx_desc(struct twin_run *r, uint64_t buffer, uint32_t lower, uint32_t upper);
 unsigned twin_tx_room(const struct twin_run *r);
 /* Puts bytes into both memories, at an address of its own, which it returns. */

@@ -310,7 +310,7 @@ void congestion_go_on(struct vswitch_port *sender);
 void bandwidth_init(struct vswitch *sw);
 void bandwidth_port_gone(struct vswitch_port *port);
 
-/* bandwidth_limit.c: of ports with a setting, but for holds() and tick(). */
+/* bandwidth_limit.c: of ports with a setting, but for bandwidth_holds() and bandwidth_tick(). */
 /* The bits of keep that the port's limit leaves; the others' drops are counted. */
 uint32_t bandwidth_ingress(struct vswitch_port *from, struct vswitch_frame *const *frames, uint32_t keep);
 /* After a batch: whether the sender has to pause for its limit. */

@@ -3,10 +3,11 @@
  * Theory of operation. A switch is a list of ports, a forwarding table and a stack of extensions.
  * A batch of frames goes through forward.c in steps, each over the whole batch:
  *
- *   admit (sanity, source address, offload normalisation) -> extensions' ingress -> learn
+ *   admit (sanity, source address, offload normalisation) -> extensions' ingress
+ *   -> guards -> ACL -> what else the port's policies refuse -> limit -> the forwarding extension -> learn
  *   -> decide: each frame is put on the pending list of its receiver, or of several
- *   -> per receiver: extensions' egress -> conversion (offload.c) -> deliver()
- *   -> per receiver: flush(), once -> does the sender have to pause?
+ *   -> per receiver: policies -> ACL -> extensions' egress -> conversion (offload.c) -> deliver()
+ *   -> copies to mirrors -> per receiver: flush(), once -> does the sender have to pause?
  *
  * A port's pending list is as long as a batch, so it cannot overflow, and all frames of a batch
  * for one receiver make one deliver(), in order, however they alternate.
