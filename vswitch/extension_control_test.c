@@ -28,14 +28,6 @@ static void end(void)
 	vswitch_destroy(sw);
 }
 
-static void expect(const char *words)
-{
-	CU_ASSERT_STRING_EQUAL(record, words);
-	if (strcmp(record, words))
-		printf("\n  want: %s\n  got:  %s\n", words, record);
-	record_clear();
-}
-
 /* ---- policies ---- */
 
 static struct vswitch_property policy(uint8_t kind, uint8_t instance, bool standard, const void *data, uint32_t bytes)

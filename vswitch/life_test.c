@@ -41,14 +41,6 @@ static void is_gone(void *cookie)
 	gone++;
 }
 
-static void expect(const char *words)
-{
-	CU_ASSERT_STRING_EQUAL(record, words);
-	if (strcmp(record, words))
-		printf("\n  want: %s\n  got:  %s\n", words, record);
-	record_clear();
-}
-
 static struct vswitch_port *new_port(const char *name)
 {
 	struct vswitch_port *p;

@@ -20,7 +20,7 @@ vswitch_PKGS += libmnl
 vswitch_TESTS += packet_test.c lacp_test.c team_select_test.c team_test.c host_test.c
 
 # Extensions and the life cycle.
-vswitch_TESTS += life_test.c extension_test.c extension_control_test.c extension_fault_test.c
+vswitch_TESTS += life_test.c extension_test.c extension_held_test.c extension_control_test.c extension_fault_test.c
 vswitch_SRCS += nic.c extension_frames.c extension_held.c extension_life.c extension_property.c \
 	extension_refs.c extension_request.c extension_services.c extension_save.c extension_load.c \
 	extension_remote.c extension_remote_attach.c extension_remote_events.c extension_remote_frames.c \

@@ -39,6 +39,15 @@ static inline void record_clear(void)
 	record[0] = '\0';
 }
 
+/* What was noted since it was asked last. */
+static inline void expect(const char *words)
+{
+	CU_ASSERT_STRING_EQUAL(record, words);
+	if (strcmp(record, words))
+		printf("\n  want: %s\n  got:  %s\n", words, record);
+	record_clear();
+}
+
 static inline void note(const struct recorder *r, const char *what, unsigned n)
 {
 	char word[64];
