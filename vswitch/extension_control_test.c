@@ -47,10 +47,10 @@ static void a_policy_needs_an_owner(void)
 
 	begin();
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, nic.port, &p), -EOPNOTSUPP);
-	expect("top:property_add1 low:property_add1");
+	record_is("top:property_add1 low:property_add1");
 	top.owns = true;
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, nic.port, &p), 0);
-	expect("top:property_add1");	/* the owner completes it */
+	record_is("top:property_add1");	/* the owner completes it */
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, nic.port, &p), -EEXIST);
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, NULL, &p), 0);	/* the switch's own is another one */
 	CU_ASSERT(low.s->property(low.e, vswitch_port_id(nic.port), 0, &found));
@@ -60,7 +60,7 @@ static void a_policy_needs_an_owner(void)
 	record_clear();
 	p = policy(1, 1, false, "\x06", 1);
 	CU_ASSERT_EQUAL(vswitch_property_update(sw, nic.port, &p), 0);
-	expect("top:property_update6");
+	record_is("top:property_update6");
 	CU_ASSERT(low.s->property(low.e, vswitch_port_id(nic.port), 0, &found) && *(const uint8_t *)found.data == 6);
 	p.instance.b[0] = 2;
 	CU_ASSERT_EQUAL(vswitch_property_update(sw, nic.port, &p), -ENOENT);
@@ -68,7 +68,7 @@ static void a_policy_needs_an_owner(void)
 	p.instance.b[0] = 1;
 	record_clear();
 	CU_ASSERT_EQUAL(vswitch_property_delete(sw, nic.port, &p.feature, &p.instance), 0);
-	expect("top:property_delete1 low:property_delete1");
+	record_is("top:property_delete1 low:property_delete1");
 	CU_ASSERT_FALSE(low.s->property(low.e, vswitch_port_id(nic.port), 0, &found));
 	p.bytes = VSWITCH_PROPERTY_MAX_BYTES + 1;
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, nic.port, &p), -EMSGSIZE);
@@ -84,14 +84,14 @@ static void a_refused_policy_leaves_the_old_one(void)
 	low.refuses = "property_add";
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, nic.port, &p), -ECANCELED);
 	CU_ASSERT_STRING_EQUAL(vswitch_refusal(sw)->extension, "low");
-	expect("top:property_add1 low:property_add1 top:property_delete1");
+	record_is("top:property_add1 low:property_add1 top:property_delete1");
 	CU_ASSERT_FALSE(top.s->property(top.e, vswitch_port_id(nic.port), 0, &found));
 	low.refuses = "property_update";
 	CU_ASSERT_EQUAL(vswitch_property_add(sw, nic.port, &p), 0);
 	p = policy(1, 1, true, "\x06", 1);
 	record_clear();
 	CU_ASSERT_EQUAL(vswitch_property_update(sw, nic.port, &p), -ECANCELED);
-	expect("top:property_update6 low:property_update6 top:property_update5");
+	record_is("top:property_update6 low:property_update6 top:property_update5");
 	CU_ASSERT(top.s->property(top.e, vswitch_port_id(nic.port), 0, &found) && *(const uint8_t *)found.data == 5);
 	end();
 }
@@ -109,11 +109,11 @@ static void a_forwarder_is_shown_the_standard_policies(void)
 	fwd.refuses = "property_add";
 	record_clear();
 	CU_ASSERT_EQUAL(vswitch_extension_enable(fwd.e), -ECANCELED);
-	expect("fwd:activate0 fwd:property_add1 fwd:deactivate0");
+	record_is("fwd:activate0 fwd:property_add1 fwd:deactivate0");
 	CU_ASSERT_FALSE(vswitch_extension_enabled(fwd.e));
 	fwd.refuses = NULL;
 	CU_ASSERT_EQUAL(vswitch_extension_enable(fwd.e), 0);
-	expect("fwd:activate0 fwd:property_add1");
+	record_is("fwd:activate0 fwd:property_add1");
 	end();
 }
 
@@ -185,13 +185,13 @@ static void requests_go_down_and_results_up(void)
 	low_answers = VSWITCH_EXT_PASS;
 	CU_ASSERT_EQUAL(vswitch_request(sw, &r), 0);
 	CU_ASSERT_EQUAL(r.out_bytes, 3);
-	expect("top:request5 low:request5 low:result0 top:result0");
+	record_is("top:request5 low:request5 low:result0 top:result0");
 	r.code = 6;
 	CU_ASSERT_EQUAL(vswitch_request(sw, &r), -EOPNOTSUPP);
-	expect("top:request6 low:request6 low:result95 top:result95");
+	record_is("top:request6 low:request6 low:result95 top:result95");
 	low_answers = VSWITCH_EXT_DONE;
 	CU_ASSERT_EQUAL(vswitch_request(sw, &r), 0);
-	expect("top:request6 low:request6 top:result0");
+	record_is("top:request6 low:request6 top:result0");
 	low_answers = -EBUSY;
 	CU_ASSERT_EQUAL(vswitch_request(sw, &r), -EBUSY);
 	low_answers = VSWITCH_EXT_PASS;
@@ -203,7 +203,7 @@ static void requests_go_down_and_results_up(void)
 	r = (struct vswitch_request){ .code = 5, .destination_port = 1 };
 	record_clear();
 	CU_ASSERT_EQUAL(top.s->request(top.e, &r), 0);
-	expect("low:request5 low:result0");
+	record_is("low:request5 low:result0");
 	nic.nic.ops = &test_nic_ops;
 	end();
 }

@@ -16,14 +16,14 @@ static void a_held_frame_goes_on_below(void)
 	top.on_timer = release_all;
 	CU_ASSERT_EQUAL(top.s->set_timer(top.e, now_ns + 5 * MS), 0);
 	send(A, B);
-	expect("cap:in1 top:in1");
+	record_is("cap:in1 top:in1");
 	vswitch_port_stats(nics[A].port, &ps);
 	CU_ASSERT_EQUAL(ps.held, 1);
 	CU_ASSERT(test_balanced(sw));
 	CU_ASSERT_EQUAL(recorder_stats(&cap).in_flight, 1);
 	CU_ASSERT_EQUAL(top.s->held_frame(top.e, top.held[0])->len, 200);
 	later(5 * MS);
-	expect("top:timer0 low:in1 low:out1 top:out1 cap:out1 low:done1 cap:done1");
+	record_is("top:timer0 low:in1 low:out1 top:out1 cap:out1 low:done1 cap:done1");
 	has(B, 1);
 	CU_ASSERT_EQUAL(recorder_stats(&cap).in_flight, 0);
 	CU_ASSERT_EQUAL(recorder_stats(&top).released, 1);
@@ -54,7 +54,7 @@ static void two_may_hold_it_one_after_the_other(void)
 	low.on_timer = release_all;
 	low.s->set_timer(low.e, now_ns);
 	later(0);
-	expect("low:timer0 low:out1 top:out1 cap:out1 cap:done1");
+	record_is("low:timer0 low:out1 top:out1 cap:out1 cap:done1");
 	has(B, 1);
 	end();
 }
@@ -74,7 +74,7 @@ static void a_held_frame_may_be_discarded(void)
 	record_clear();
 	low.s->set_timer(low.e, now_ns);
 	later(0);
-	expect("low:timer0 top:done1 cap:done1");
+	record_is("low:timer0 top:done1 cap:done1");
 	CU_ASSERT_EQUAL(test_in_dropped(&nics[A], VSWITCH_DROP_EXTENSION), 1);
 	CU_ASSERT_EQUAL(recorder_stats(&low).discarded, 1);
 	CU_ASSERT_STRING_EQUAL(recorder_stats(&low).last_drop, "too late");
@@ -117,7 +117,7 @@ static void who_is_disabled_gives_up_what_it_holds(void)
 	low.on_deactivate = NULL;
 	record_clear();
 	vswitch_extension_disable(low.e);
-	expect("low:deactivate0 top:done1 cap:done1 top:done1 cap:done1");
+	record_is("low:deactivate0 top:done1 cap:done1 top:done1 cap:done1");
 	CU_ASSERT_EQUAL(test_in_dropped(&nics[A], VSWITCH_DROP_FLUSHED), 2);
 	CU_ASSERT_EQUAL(recorder_stats(&low).flushed, 2);
 	/* One that is asked to in time may let them go on. */
@@ -152,7 +152,7 @@ static void deleting_a_nic_waits_for_held_frames(void)
 	record_clear();
 	low.s->set_timer(low.e, now_ns + 10 * MS);
 	later(10 * MS);
-	expect("low:timer0 low:out1 top:out1 cap:out1 top:done1 cap:done1 cap:nic_delete0 top:nic_delete0 low:nic_delete0");
+	record_is("low:timer0 low:out1 top:out1 cap:out1 top:done1 cap:done1 cap:nic_delete0 top:nic_delete0 low:nic_delete0");
 	has(B, 1);
 	end();
 }
@@ -166,7 +166,7 @@ static void a_frame_held_for_too_long_is_flushed(void)
 	CU_ASSERT_EQUAL(vswitch_nic_delete(nics[A].port, 0, NULL, NULL), -EINPROGRESS);
 	record_clear();
 	later(VSWITCH_DRAIN_MS * MS);
-	expect("top:done1 cap:done1 cap:nic_delete0 top:nic_delete0 low:nic_delete0");
+	record_is("top:done1 cap:done1 cap:nic_delete0 top:nic_delete0 low:nic_delete0");
 	CU_ASSERT_EQUAL(test_in_dropped(&nics[A], VSWITCH_DROP_FLUSHED), 1);
 	CU_ASSERT_EQUAL(recorder_stats(&low).flushed, 1);
 	CU_ASSERT_EQUAL(low.s->release(low.e, low.held[0]), -EINVAL);
@@ -193,7 +193,7 @@ static void what_is_originated_starts_below(void)
 	top.on_timer = originate;
 	top.s->set_timer(top.e, now_ns);
 	later(0);
-	expect("top:timer0 low:in1 low:out1 top:out1 cap:out1 low:done1");
+	record_is("top:timer0 low:in1 low:out1 top:out1 cap:out1 low:done1");
 	has(B, 1);
 	vswitch_originated_stats(sw, &ps);
 	CU_ASSERT(ps.injected == 1 && ps.forwarded == 1 && ps.in_frames == 0);
@@ -218,7 +218,7 @@ static void a_frame_is_replaced_by_a_clone(void)
 	with_three();
 	top.on_ingress = replace;
 	send(A, B);
-	expect("cap:in1 top:in1 cap:done1 low:in1 low:out1 top:out1 cap:out1 low:done1");
+	record_is("cap:in1 top:in1 cap:done1 low:in1 low:out1 top:out1 cap:out1 low:done1");
 	CU_ASSERT_EQUAL(nics[B].num_got, 1);
 	CU_ASSERT_EQUAL(nics[B].got[0].bytes[20], 0xab);
 	CU_ASSERT_EQUAL(nics[B].got[0].bytes[199], (uint8_t)(199 * 7));

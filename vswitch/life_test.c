@@ -61,21 +61,21 @@ static void steps_come_in_order(void)
 		begin();
 		test_nic_init(&nic, kinds[i], 1, 0);
 		p = new_port("p");
-		expect("a:port_create1 b:port_create1 c:port_create1");
+		record_is("a:port_create1 b:port_create1 c:port_create1");
 		CU_ASSERT_EQUAL(vswitch_nic_create(p, 0, &nic.nic, NULL), 0);
-		expect("a:nic_create0 b:nic_create0 c:nic_create0");
+		record_is("a:nic_create0 b:nic_create0 c:nic_create0");
 		CU_ASSERT_PTR_NULL(vswitch_port_nic(p));
 		CU_ASSERT_EQUAL(vswitch_nic_connect(p, 0), 0);
-		expect("a:nic_connect0 b:nic_connect0 c:nic_connect0");
+		record_is("a:nic_connect0 b:nic_connect0 c:nic_connect0");
 		CU_ASSERT_PTR_EQUAL(vswitch_port_nic(p), &nic.nic);
 		CU_ASSERT_EQUAL(nic.ups, 1);
 		CU_ASSERT_EQUAL(vswitch_nic_disconnect(p, 0), 0);
-		expect("a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0");
+		record_is("a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0");
 		CU_ASSERT_EQUAL(nic.downs, 1);
 		CU_ASSERT_EQUAL(vswitch_nic_delete(p, 0, is_gone, NULL), 0);
-		expect("a:nic_delete0 b:nic_delete0 c:nic_delete0");
+		record_is("a:nic_delete0 b:nic_delete0 c:nic_delete0");
 		CU_ASSERT_EQUAL(vswitch_port_delete(p, is_gone, NULL), 0);
-		expect("a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
+		record_is("a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
 		CU_ASSERT_EQUAL(gone, 0);	/* nothing was waited for */
 		CU_ASSERT_PTR_NULL(vswitch_next_port(sw, NULL));
 		end();
@@ -93,7 +93,7 @@ static void a_sudden_end_takes_all_steps(void)
 	CU_ASSERT_EQUAL(vswitch_port_connect(p, &nic.nic), 0);
 	record_clear();
 	vswitch_port_destroy(p);
-	expect("a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0 a:nic_delete0 b:nic_delete0 c:nic_delete0 "
+	record_is("a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0 a:nic_delete0 b:nic_delete0 c:nic_delete0 "
 	       "a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
 	end();
 }
@@ -142,7 +142,7 @@ static void wrong_moves_are_refused(void)
 	CU_ASSERT_EQUAL(vswitch_nic_delete(p, 0, NULL, NULL), -EINVAL);
 	CU_ASSERT(vswitch_nic_info(p, 0, &info) && info.state == VSWITCH_NIC_CONNECTED);
 	CU_ASSERT_FALSE(vswitch_nic_info(p, 1, &info));
-	expect("a:nic_create0 b:nic_create0 c:nic_create0 a:nic_connect0 b:nic_connect0 c:nic_connect0");
+	record_is("a:nic_create0 b:nic_create0 c:nic_create0 a:nic_connect0 b:nic_connect0 c:nic_connect0");
 	vswitch_port_destroy(p);
 	end();
 }
@@ -159,7 +159,7 @@ static void a_refusal_leaves_nothing(void)
 	CU_ASSERT_STRING_EQUAL(vswitch_refusal(sw)->reason, "c says no");
 	CU_ASSERT_PTR_NULL(vswitch_next_port(sw, NULL));
 	/* Those above take back what they did; the one that refused knows. */
-	expect("a:port_create1 b:port_create1 c:port_create1 b:port_delete1 a:port_delete1");
+	record_is("a:port_create1 b:port_create1 c:port_create1 b:port_delete1 a:port_delete1");
 	c.refuses = NULL;
 	p = new_port("p");
 	b.refuses = "nic_create";
@@ -167,7 +167,7 @@ static void a_refusal_leaves_nothing(void)
 	record_clear();
 	CU_ASSERT_EQUAL(vswitch_port_connect(p, &nic.nic), -ECANCELED);
 	CU_ASSERT_STRING_EQUAL(vswitch_refusal(sw)->extension, "b");
-	expect("a:nic_create0 b:nic_create0 a:nic_delete0");
+	record_is("a:nic_create0 b:nic_create0 a:nic_delete0");
 	CU_ASSERT_PTR_NULL(vswitch_port_nic(p));
 	b.refuses = NULL;
 	CU_ASSERT_EQUAL(vswitch_port_connect(p, &nic.nic), 0);
@@ -210,11 +210,11 @@ static void deleting_waits_for_references(void)
 	CU_ASSERT_EQUAL(vswitch_port_delete(p, NULL, NULL), -EBUSY);
 	later(100 * MS);
 	CU_ASSERT_EQUAL(gone, 0);
-	expect("");
+	record_is("");
 	CU_ASSERT_EQUAL(b.s->nic_unref(b.e, vswitch_port_id(p), 0), 0);
 	later(0);
 	CU_ASSERT_EQUAL(gone, 1);
-	expect("a:nic_delete0 b:nic_delete0 c:nic_delete0");
+	record_is("a:nic_delete0 b:nic_delete0 c:nic_delete0");
 	CU_ASSERT_EQUAL(vswitch_port_delete(p, is_gone, NULL), 0);
 	end();
 }
@@ -233,10 +233,10 @@ static void the_wait_has_an_end(void)
 	record_clear();
 	later(VSWITCH_DRAIN_MS * MS - 1);
 	CU_ASSERT_EQUAL(gone, 0);
-	expect("");
+	record_is("");
 	later(1);
 	CU_ASSERT_EQUAL(gone, 1);
-	expect("a:port_delete1 b:port_delete1 c:port_delete1");
+	record_is("a:port_delete1 b:port_delete1 c:port_delete1");
 	CU_ASSERT_EQUAL(recorder_stats(&b).lost_references, 1);
 	CU_ASSERT_EQUAL(recorder_stats(&b).references, 0);
 	end();
@@ -398,7 +398,7 @@ static void members_of_a_team_have_lives_of_their_own(void)
 	CU_ASSERT_EQUAL(vswitch_nic_create(p, 2, NULL, &(struct vswitch_nic_config){ .name = "eth2", .mtu = 9000 }), 0);
 	CU_ASSERT_EQUAL(vswitch_nic_create(p, 1, NULL, NULL), 0);
 	CU_ASSERT_EQUAL(vswitch_nic_connect(p, 2), 0);
-	expect("a:nic_create2 b:nic_create2 c:nic_create2 a:nic_create1 b:nic_create1 c:nic_create1 "
+	record_is("a:nic_create2 b:nic_create2 c:nic_create2 a:nic_create1 b:nic_create1 c:nic_create1 "
 	       "a:nic_connect2 b:nic_connect2 c:nic_connect2");
 	CU_ASSERT(vswitch_nic_info(p, 2, &info));
 	CU_ASSERT_STRING_EQUAL(info.name, "eth2");
@@ -412,7 +412,7 @@ static void members_of_a_team_have_lives_of_their_own(void)
 	CU_ASSERT_EQUAL(vswitch_nic_delete(p, 2, NULL, NULL), 0);
 	CU_ASSERT_PTR_EQUAL(vswitch_port_nic(p), &nic.nic);
 	vswitch_port_destroy(p);
-	expect("a:nic_disconnect2 b:nic_disconnect2 c:nic_disconnect2 a:nic_delete2 b:nic_delete2 c:nic_delete2 "
+	record_is("a:nic_disconnect2 b:nic_disconnect2 c:nic_disconnect2 a:nic_delete2 b:nic_delete2 c:nic_delete2 "
 	       "a:nic_delete3 b:nic_delete3 c:nic_delete3 a:nic_delete1 b:nic_delete1 c:nic_delete1 "
 	       "a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0 a:nic_delete0 b:nic_delete0 c:nic_delete0 "
 	       "a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
@@ -431,15 +431,15 @@ static void news_of_ports_and_nics(void)
 	CU_ASSERT_EQUAL(vswitch_port_connect(p, &nic.nic), 0);
 	record_clear();
 	CU_ASSERT_EQUAL(vswitch_port_updated(p, "the new name"), 0);
-	expect("a:port_updated1 b:port_updated1 c:port_updated1");
+	record_is("a:port_updated1 b:port_updated1 c:port_updated1");
 	CU_ASSERT_EQUAL(vswitch_nic_updated(p, 0, &(struct vswitch_nic_config){ .mtu = 1400 }, true), 0);
 	CU_ASSERT_EQUAL(vswitch_port_set_mac(p, mac), 0);
-	expect("a:nic_updated0 b:nic_updated0 c:nic_updated0 a:nic_updated0 b:nic_updated0 c:nic_updated0");
+	record_is("a:nic_updated0 b:nic_updated0 c:nic_updated0 a:nic_updated0 b:nic_updated0 c:nic_updated0");
 	CU_ASSERT(vswitch_nic_info(p, 0, &info));
 	CU_ASSERT(info.mtu == 1400 && info.vf_assigned && !memcmp(info.current_mac, mac, 6));
 	CU_ASSERT(!memcmp(info.permanent_mac, nic.nic.mac, 6));
 	vswitch_port_set_link(p, false);
-	expect("a:nic_status100 b:nic_status100 c:nic_status100");
+	record_is("a:nic_status100 b:nic_status100 c:nic_status100");
 	vswitch_port_destroy(p);
 	end();
 }
@@ -475,7 +475,7 @@ static void a_validation_port_never_has_a_nic(void)
 
 	begin();
 	CU_ASSERT_EQUAL(vswitch_port_create_as(sw, &config, &p), 0);
-	expect("a:validation1 b:validation1 c:validation1");
+	record_is("a:validation1 b:validation1 c:validation1");
 	test_nic_init(&nic, VSWITCH_NIC_SYNTHETIC, 1, 0);
 	CU_ASSERT_EQUAL(vswitch_port_connect(p, &nic.nic), -EINVAL);
 	c.refuses = "property_add";

@@ -40,7 +40,7 @@ static inline void record_clear(void)
 }
 
 /* What was noted since it was asked last. */
-static inline void expect(const char *words)
+static inline void record_is(const char *words)
 {
 	CU_ASSERT_STRING_EQUAL(record, words);
 	if (strcmp(record, words))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* For the tests of what extensions do with frames: a switch with two guests and a wire, frames between them, and who may be on the stack. */
+/*
+ * For the tests of what extensions do with frames: a switch with two guests and a wire, frames between them, and who may be on the
+ * stack.
+ */
 #ifndef HVNET_VSWITCH_TEST_EXTENSION_FRAMES_H
 #define HVNET_VSWITCH_TEST_EXTENSION_FRAMES_H
 
