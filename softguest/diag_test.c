@@ -5,6 +5,7 @@
  */
 #include "hvnetd/test_api.h"
 #include "softguest/test_guest.h"
+#include "vswitch/test_net.h"
 
 static struct hvnet_client *c;
 static pid_t host;
@@ -172,6 +173,30 @@ static void guest_absent(void)
 	SAYS(B4 PATIENT, "reachable " MAC_B " arp no 3 3 ");
 	CU_ASSERT_EQUAL(count(c, "port.list", "ports"), 2);
 	end();
+}
+
+/* A stack that is not ours looks at checksums, hop limits and options, and finds its way back by what the questions have told it. */
+static void the_kernel_answers(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNET)) {
+		hv_test_skip("no right to make a network namespace");
+		return;
+	}
+	make_dir();
+	host = SPAWN("--no-default-switch", "--switch", "lab=private", "--allow-tap");
+	c = connect_to(host);
+	GIVES(c, 0, "vm.add", "{\"name\":\"a\",\"vcpus\":1}");
+	GIVES(c, 0, "adapter.add", "{\"switch\":\"lab\",\"vm\":\"a\",\"kind\":\"emulated\",\"mac\":\"02:00:00:00:00:01\"}");
+	GIVES(c, 0, "hostnic.add", "{\"switch\":\"lab\",\"name\":\"lan\",\"interface\":\"lan0\",\"mac\":\"" MAC_B "\"}");
+	TEST_RUN("ip link set lan0 up && ip address add 10.0.0.2/24 dev lan0 && ip address add fd00::2/64 dev lan0 nodad");
+	SAYS(B4 PATIENT, "reachable " MAC_B " arp no 3 3 ");
+	SAYS(PING4 PATIENT, "reachable " MAC_B " echo no 3 3 ");
+	SAYS(B6 PATIENT, "reachable " MAC_B " solicitation no 3 3 ");
+	SAYS(PING6 PATIENT, "reachable " MAC_B " echo no 3 3 ");
+	CU_ASSERT_STRING_EQUAL(answer(c, "audit", "{}", "balanced"), "true");
+	hvnet_disconnect(c);
+	stop(host);
+	remove_dir();
 }
 
 /* ---- what is in the way ---- */
@@ -363,6 +388,7 @@ static void command(void)
 static const struct hv_test tests[] = {
 	{ "a target is asked by ARP, neighbour solicitation and echo", reachable },
 	{ "a guest that does not run can reach what it could reach", guest_absent },
+	{ "the kernel answers as it would answer a guest", the_kernel_answers },
 	{ "VLANs are the guest's", vlans },
 	{ "what is in the way is named with its rule", denied },
 	{ "what cannot be tested is refused", refused },
