@@ -120,23 +120,35 @@ static void print_trips(const json_t *trips)
 	puts(json_array_size(trips) ? " us" : "");
 }
 
+static void print_verdict(const json_t *result)
+{
+	const char *status = text_of(result, "status"), *mac = text_of(result, "mac");
+	const json_int_t sent = json_integer_value(json_object_get(result, "sent"));
+
+	printf("%s %s from %s%s", text_of(result, "target"), !strcmp(status, "reachable") ? "is reachable" :
+	       !strcmp(status, "dropped") ? "is not reachable" : "does not answer", text_of(result, "adapter"),
+	       json_is_true(json_object_get(result, "guest")) ? "" : " (its guest does not run)");
+	if (*mac)
+		printf(", at %s", mac);
+	if (sent)
+		printf(": %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " answered",
+		       json_integer_value(json_object_get(result, "received")), sent);
+	else
+		printf(": nobody says where it is");
+	print_trips(json_object_get(result, "round_trips_us"));
+}
+
 /* A line with the verdict, one for each rule that was in the way. The exit status says whether there is an answer. */
 int run_diag_ping(struct session *s, const struct invocation *inv)
 {
 	json_t *result = session_call(s, "diag.test", json_incref(inv->params)), *drop;
-	const char *status = text_of(result, "status"), *mac = text_of(result, "mac");
-	bool reachable = !strcmp(status, "reachable");
+	const bool reachable = !strcmp(text_of(result, "status"), "reachable");
 	size_t i;
 
 	if (!result)
 		return EXIT_REFUSED;
 	if (!print_json(inv, result)) {
-		printf("%s %s from %s%s%s%s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " answered", text_of(result, "target"),
-		       reachable ? "is reachable" : !strcmp(status, "dropped") ? "is not reachable" : "does not answer",
-		       text_of(result, "adapter"), json_is_true(json_object_get(result, "guest")) ? "" : " (its guest does not run)",
-		       *mac ? ", at " : "", mac, json_integer_value(json_object_get(result, "received")),
-		       json_integer_value(json_object_get(result, "sent")));
-		print_trips(json_object_get(result, "round_trips_us"));
+		print_verdict(result);
 		json_array_foreach(json_object_get(result, "drops"), i, drop)
 			print_drop(drop);
 	}
