@@ -18,11 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hvnetctl/capture_block.h"
 #include "hvnetctl/capture_output.h"
 #include "hvnetctl/capture_text.h"
 #include "hvnetctl/hvnetctl.h"
 #include "vswitch/capture.h"
+#include "vswitch/capture_block.h"
 #include "vswitch/pcapng_wire.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "hvnetctl/capture_block.h"
+#include "vswitch/capture_block.h"
 
 /*
  * Local time, port, direction, addresses, type, what is known of the payload, length, comment. What came from the network is

@@ -1,5 +1,5 @@
 hvnetctl_SRCS := client.c args.c command.c commands.c run.c views.c batch.c complete.c help.c draw.c table.c \
-	capture.c capture_block.c capture_output.c capture_text.c
+	capture.c capture_output.c capture_text.c
 hvnetctl_PROGS := hvnetctl
 hvnetctl_TESTS := command_test.c draw_test.c capture_test.c
 hvnetctl_USES := api vswitch base

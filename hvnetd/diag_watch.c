@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "hvnetctl/capture_block.h"
+#include "vswitch/capture_block.h"
 #include "vswitch/pcapng_wire.h"
 #include "vswitch/vswitch.h"
 

@@ -1,6 +1,6 @@
 vswitch_SRCS := switch.c port.c fdb.c forward.c drop.c congestion.c extension.c frame.c checksum.c \
 	policy.c policy_team.c vlan.c storm.c guard.c guard_parse.c guard_address.c mirror.c \
-	offload.c egress.c capture.c capture_filter.c capture_ring.c pcapng.c stream.c uplink.c uplink_stream.c uplink_tap.c
+	offload.c egress.c capture.c capture_filter.c capture_ring.c capture_block.c pcapng.c stream.c uplink.c uplink_stream.c uplink_tap.c
 vswitch_USES := base
 vswitch_PKGS := libpcap
 vswitch_TESTS := fdb_test.c forward_test.c offload_test.c congestion_test.c invariant_test.c \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes the blocks of a capture apart that hvnetd made. Pure; any thread. Texts and data point into the block. False: it
- * is no such block, or not a whole one.
+ * For readers of a capture's ring: takes the blocks apart that the switch wrote. Pure; any thread. Texts and data point into the
+ * block. False: it is no such block, or not a whole one.
  */
-#ifndef HVNETCTL_CAPTURE_BLOCK_H
-#define HVNETCTL_CAPTURE_BLOCK_H
+#ifndef HVNET_VSWITCH_CAPTURE_BLOCK_H
+#define HVNET_VSWITCH_CAPTURE_BLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hvnetctl/capture_block.h"
+#include "vswitch/capture_block.h"
 
 #include <string.h>
 
