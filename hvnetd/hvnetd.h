@@ -157,6 +157,7 @@ struct hvnetd {
 	struct helper helper;
 	struct reads reads;
 	struct store *store;		/* owned; NULL: nothing is stored */
+	struct hv_work stored;		/* the store's thread's message; may come when there is no store any more */
 	struct child_set children;
 	struct objects objects;
 	struct jobs jobs;

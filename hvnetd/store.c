@@ -36,7 +36,6 @@ struct store {
 	bool writing;
 	struct waiters next, now;	/* of changes for the next write, and in the one under way */
 	struct hv_timer retry;
-	struct hv_work written;		/* the thread's message */
 	pthread_t thread;
 	json_t *document;		/* owned; the thread's while writing */
 	int result;			/* the thread's */
@@ -51,7 +50,7 @@ static void *write_file(void *opaque)
 	struct store *s = opaque;
 
 	s->result = store_write(s->dir, STORE_FILE, STORE_FILE ".1", s->document);
-	hv_loop_post(s->d->worker.loop, &s->written);
+	hv_loop_post(s->d->worker.loop, &s->d->stored);
 	return NULL;
 }
 
@@ -99,8 +98,10 @@ static void take_result(struct store *s)
 
 static void on_written(struct hv_work *w)
 {
-	struct store *s = hv_container_of(w, struct store, written);
+	struct store *s = hv_container_of(w, struct hvnetd, stored)->store;
 
+	if (!s)		/* store_close() has waited for the thread itself */
+		return;
 	take_result(s);
 	if (s->dirty && !s->retry.loop)
 		begin(s);
@@ -202,7 +203,7 @@ int store_open(struct hvnetd *d, const char *dir, struct rpc_error *err)
 	s->lock = -1;
 	STAILQ_INIT(&s->next);
 	STAILQ_INIT(&s->now);
-	s->written.run = on_written;
+	d->stored.run = on_written;
 	s->retry.fire = on_retry;
 	s->dir = strdup(dir);
 	if (!s->dir || asprintf(&s->file, "%s/%s", dir, STORE_FILE) < 0) {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/test.h"
-#include "hvnetd/rpc.h"
+#include "hvnetd/hvnetd.h"
 
 static char dir[PATH_MAX / 2], file[PATH_MAX], previous[PATH_MAX];
 
@@ -178,10 +178,37 @@ static void locate(void)
 	}
 }
 
+static void done(void *cookie, const char *why)
+{
+	*(bool *)cookie = why;
+}
+
+/* Closed while its thread writes: who waits is told, and the thread's message finds nobody. */
+static void closed_while_it_writes(void)
+{
+	struct hvnetd *d = calloc(1, sizeof(*d));
+	struct rpc_error err = { 0 };
+	bool told = false;
+
+	begin();
+	CU_ASSERT_EQUAL_FATAL(hv_loop_create(&d->worker.loop), 0);
+	CU_ASSERT_EQUAL_FATAL(objects_init(d), 0);
+	CU_ASSERT_EQUAL_FATAL(store_open(d, dir, &err), 0);
+	store_change(d, done, &told);
+	store_close(d);
+	CU_ASSERT_TRUE(told);
+	CU_ASSERT_EQUAL(hv_loop_run_once(d->worker.loop, 0), 0);
+	objects_finish(d);
+	hv_loop_destroy(d->worker.loop);
+	free(d);
+	end();
+}
+
 static const struct hv_test tests[] = {
 	{ "what is written is read again, and the last one stays", round_trip },
 	{ "no damage is taken for a configuration", damage },
 	{ "what is refused is named with line and column", says_where },
+	{ "it is closed while it writes", closed_while_it_writes },
 	{ "a path leads to its place in the text", locate },
 };
 
