@@ -316,8 +316,10 @@ static void step_undo(struct change *c)
 	}
 	o = c->touched[c->at - 1].o;
 	ret = c->asleep ? 0 : walk_acl(o, json_object_get(o->config, "acl"), json_object_get(o->real, "acl"), &err);
+	c->d->undoing = true;
 	if (ret != OBJECT_AGAIN)
 		ret = realize(o, &err);
+	c->d->undoing = false;
 	if (ret == OBJECT_AGAIN || (waits(c, ret) && c->asleep))
 		return;
 	c->at--;

@@ -326,6 +326,52 @@ static void renamed(void)
 	end();
 }
 
+static int listen_on(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.100s", path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 4))
+		abort();
+	return fd;
+}
+
+static bool uplink_becomes(const char *state)
+{
+	for (int i = 0; i < PATIENCE_MS / 10; i++) {
+		if (!strcmp(answer(c, "uplink.list", "{}", "uplinks[0].state"), state))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* A change closed it, and failed; whoever was at the other end does not come back at once. */
+static void uplink_put_back(void)
+{
+	char params[256];
+	int fd;
+
+	begin();
+	CU_ASSERT_EQUAL(mkdir(in_dir("vm-b"), 0700), 0);
+	fd = listen_on(in_dir("s"));
+	snprintf(params, sizeof(params), "{\"switch\":\"lab\",\"kind\":\"stream\",\"name\":\"s\",\"path\":\"%.100s\"}", in_dir("s"));
+	GIVES(c, 0, "uplink.bind", params);
+	CU_ASSERT_TRUE(uplink_becomes("up"));
+	unlink(in_dir("s"));
+	GIVES(c, RPC_FAILED, "transaction", "{\"calls\":[" CALL("uplink.unbind", "{\"switch\":\"lab\",\"name\":\"s\"}") ","
+	      CALL("vm.add", "{\"name\":\"b\",\"vcpus\":1}") "]}");
+	CU_ASSERT_STRING_EQUAL(answer(c, "uplink.list", "{}", "uplinks[0].state"), "down");
+	close(fd);
+	fd = listen_on(in_dir("s"));
+	CU_ASSERT_TRUE(uplink_becomes("up"));
+	close(fd);
+	unlink(in_dir("s"));
+	CU_ASSERT_EQUAL(rmdir(in_dir("vm-b")), 0);
+	end();
+}
+
 /* Refusals, with the members of their data. */
 static void refusals(void)
 {
@@ -592,6 +638,7 @@ static const struct hv_test tests[] = {
 	{ "long ACLs are applied whole", long_acls },
 	{ "what has a GUID is found by it", guids },
 	{ "a switch has another name, and is the same", renamed },
+	{ "an uplink that cannot be put back is tried again", uplink_put_back },
 	{ "a refusal says by whom, in which state, with what else", refusals },
 	{ "policies are set, kept and cleared", policies },
 	{ "who has subscribed is told of what happened, once and in order", events },

@@ -163,6 +163,7 @@ struct hvnetd {
 	struct jobs jobs;
 	struct events events;
 	bool restoring;			/* what cannot be realized stays, and is tried again */
+	bool undoing;			/* uplinks that cannot be had again stay, and are tried again */
 	const json_t *restored;		/* borrowed, while restoring: the document */
 	struct rpc_error restore_error;
 	bool own_made;			/* the command line's switches, or not */

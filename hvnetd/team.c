@@ -198,7 +198,7 @@ int uplink_open_team(struct uplink *u)
 		snprintf(u->why, sizeof(u->why), "%s", strerror(-ret));
 		return ret;
 	}
-	if (u->o.d->restoring) {	/* with those that are there */
+	if (u->o.d->restoring || u->o.d->undoing) {	/* with those that are there */
 		if (!uplink_add_members(u))
 			uplink_try_later(u);
 		return 0;

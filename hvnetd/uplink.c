@@ -223,7 +223,8 @@ static int open_new(struct uplink *u, struct rpc_error *err)
 
 	if (!ret || ret == OBJECT_LATER)
 		return ret;
-	if (u->o.d->restoring) {
+	if (u->o.d->restoring || u->o.d->undoing) {
+		memset(err, 0, sizeof(*err));
 		uplink_try_later(u);
 		return 0;
 	}
