@@ -609,7 +609,7 @@ static void a_restart_keeps_all(void)
 	GIVES(client, 0, "extension.enable", "{\"switch\":\"lab\",\"name\":\"y\",\"module\":\"bpf_filter\",\"argument\":\"pass ip\"}");
 	GIVES(client, 0, "extension.enable", "{\"switch\":\"lab\",\"name\":\"x\",\"module\":\"bpf_filter\",\"argument\":\"pass udp\"}");
 	GIVES(client, 0, "extension.disable", "{\"switch\":\"lab\",\"name\":\"y\"}");
-	GIVES(client, 0, "extension.enable", VETO "5000,\"fail_open\":true}}");
+	GIVES(client, 0, "extension.enable", VETO "10000,\"fail_open\":true}}");
 	GIVES(client, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"p\"}");
 	before = config_text(client);
 	restart(objects);
