@@ -266,76 +266,56 @@ static void raw(struct client *c, uint32_t bytes, uint32_t type, uint32_t head)
 	eventfd_write(c->host_fd, 1);
 }
 
+/* Records that are none. */
+static const struct {
+	uint32_t bytes, type, head;
+} wrong_records[] = {
+	{ 0, REMOTE_VERDICT, 64 },
+	{ 4, REMOTE_VERDICT, 64 },
+	{ 20, REMOTE_VERDICT, 64 },
+	{ 72, REMOTE_VERDICT, 64 },				/* longer than what is there */
+	{ UINT32_MAX & ~7u, REMOTE_PAD, 64 },
+	{ 64, REMOTE_VERDICT, REMOTE_TO_HOST_BYTES + 8 },	/* more than the ring holds */
+	{ 64, REMOTE_VERDICT, 61 },
+	{ 64, 77, 64 },
+	{ 64, REMOTE_VERDICT, 64 },				/* not a verdict's size */
+	{ 16, REMOTE_INJECT, 16 },				/* no room for its header */
+};
+
+/* Of a frame in a record of 64 bytes: more than it holds, or no frame's. */
+static const uint32_t wrong_lengths[] = { 65, 13, UINT32_MAX };
+
+enum {
+	WRONG_RECORDS = sizeof(wrong_records) / sizeof(wrong_records[0]),
+	WRONG_LENGTHS = sizeof(wrong_lengths) / sizeof(wrong_lengths[0]),
+	WRONG_JUDGEMENT = WRONG_RECORDS + WRONG_LENGTHS,
+	WRONG_DIRECTION,
+	WRONG_TAIL,
+	SECOND_WORD,
+	LIES,
+};
+
 static void lie(struct client *c, unsigned which)
 {
 	struct remote_verdict v = { .record = { sizeof(v), REMOTE_VERDICT }, .token = next_token(c) };
 	struct remote_frame f = { .record = { sizeof(f) + 64, REMOTE_INJECT }, .len = 64 };
 	uint8_t record[sizeof(f) + 64] = { 0 };
 
-	switch (which) {
-	case 0:
-		raw(c, 0, REMOTE_VERDICT, 64);
-		break;
-	case 1:
-		raw(c, 4, REMOTE_VERDICT, 64);
-		break;
-	case 2:
-		raw(c, 20, REMOTE_VERDICT, 64);
-		break;
-	case 3:
-		raw(c, 72, REMOTE_VERDICT, 64);		/* longer than what is there */
-		break;
-	case 4:
-		raw(c, UINT32_MAX & ~7u, REMOTE_PAD, 64);
-		break;
-	case 5:
-		raw(c, 64, REMOTE_VERDICT, REMOTE_TO_HOST_BYTES + 8);	/* more than the ring holds */
-		break;
-	case 6:
-		raw(c, 64, REMOTE_VERDICT, 61);
-		break;
-	case 7:
-		raw(c, 64, 77, 64);
-		break;
-	case 8:
-		raw(c, 64, REMOTE_VERDICT, 64);		/* not a verdict's size */
-		break;
-	case 9:
-		raw(c, 16, REMOTE_INJECT, 16);		/* no room for its header */
-		break;
-	case 10:
-		v.judgement = 3;
-		put(c, &v, sizeof(v));
-		break;
-	case 11:
-		v.judgement = REMOTE_DIRECT;		/* by a filter */
-		v.num_to = 1;
-		put(c, &v, sizeof(v));
-		break;
-	case 12:
-		f.len = 65;				/* more than the record holds */
+	if (which < WRONG_RECORDS) {
+		raw(c, wrong_records[which].bytes, wrong_records[which].type, wrong_records[which].head);
+	} else if (which < WRONG_JUDGEMENT) {
+		f.len = wrong_lengths[which - WRONG_RECORDS];
 		memcpy(record, &f, sizeof(f));
 		put(c, record, sizeof(record));
-		break;
-	case 13:
-		f.len = 13;
-		memcpy(record, &f, sizeof(f));
-		put(c, record, sizeof(record));
-		break;
-	case 14:
-		f.len = UINT32_MAX;
-		memcpy(record, &f, sizeof(f));
-		put(c, record, sizeof(record));
-		break;
-	case 15:
+	} else if (which == WRONG_TAIL) {
 		atomic_store(&c->memory->to_program.tail, 0x80000000);
 		send_udp(1, 100);
-		break;
-	case 16:
-		(void)!send(c->fd, &f, sizeof(f), MSG_NOSIGNAL);	/* a second word on the socket */
-		break;
-	default:
-		CU_FAIL("there is no such lie");
+	} else if (which == SECOND_WORD) {
+		(void)!send(c->fd, &f, sizeof(f), MSG_NOSIGNAL);
+	} else {
+		v.judgement = which == WRONG_DIRECTION ? REMOTE_DIRECT : 3;	/* by a filter, or no judgement at all */
+		v.num_to = which == WRONG_DIRECTION;
+		put(c, &v, sizeof(v));
 	}
 }
 
@@ -344,7 +324,7 @@ static void lies_cost_the_program_its_place(void)
 	struct client c;
 
 	begin(VSWITCH_EXT_FILTER, true, NULL, 10000, 0);
-	for (unsigned which = 0; which < 17; which++) {
+	for (unsigned which = 0; which < LIES; which++) {
 		attach(&c, VSWITCH_EXT_FILTER);
 		send_udp(1, 100);
 		CU_ASSERT_EQUAL(stats().waiting, 1);
@@ -355,7 +335,7 @@ static void lies_cost_the_program_its_place(void)
 		UNTIL(nics[B].num_got >= 1);	/* what waited has gone on */
 		leave(&c);
 	}
-	CU_ASSERT_EQUAL(stats().deaths, 17);
+	CU_ASSERT_EQUAL(stats().deaths, LIES);
 	end();
 }
 

@@ -260,6 +260,35 @@ static void copy_object(const char *from, const char *to, size_t bytes, mode_t m
 	chmod(in_dir(to), mode);
 }
 
+static const char *const whole[] = { "pcapng.so", "bpf_filter.so", "veto.so", "bad_abi.so", "bad_module.so", "bad_symbol.so" };
+
+/* A folder with extensions, whole and broken ones, is where the daemon looks. */
+static void begin_with_wrong_objects(void)
+{
+	begin();
+	hvnet_disconnect(client);
+	stop(host);
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		copy_object(whole[i], whole[i], SIZE_MAX, 0644);
+	copy_object("veto.so", "short.so", 2000, 0644);
+	copy_object("veto.so", "text.so", 3, 0644);
+	copy_object("veto.so", "open.so", SIZE_MAX, 0666);
+	mkdir(in_dir("folder.so"), 0755);
+	spawn_daemon(dir);
+}
+
+static void end_with_wrong_objects(void)
+{
+	static const char *const broken[] = { "short.so", "text.so", "open.so" };
+
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		unlink(in_dir(whole[i]));
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		unlink(in_dir(broken[i]));
+	rmdir(in_dir("folder.so"));
+	end();
+}
+
 static void wrong_objects(void)
 {
 	static const struct {
@@ -285,21 +314,9 @@ static void wrong_objects(void)
 		{ "\"name\":\"x\",\"remote\":{\"class\":\"magic\"}", RPC_INVALID_PARAMS, "class" },
 		{ "\"name\":\"x\",\"remote\":{}", RPC_INVALID_PARAMS, "class" },
 	};
-	static const char *const good[] = { "pcapng", "bpf_filter", "veto", "bad_abi", "bad_module", "bad_symbol" };
-	char params[PATH_MAX], file[64], long_text[1024], *before, *after;
+	char params[PATH_MAX], long_text[1024], *before, *after;
 
-	begin();
-	hvnet_disconnect(client);
-	stop(host);
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		snprintf(file, sizeof(file), "%s.so", good[i]);
-		copy_object(file, file, SIZE_MAX, 0644);
-	}
-	copy_object("veto.so", "short.so", 2000, 0644);
-	copy_object("veto.so", "text.so", 3, 0644);
-	copy_object("veto.so", "open.so", SIZE_MAX, 0666);
-	mkdir(in_dir("folder.so"), 0755);
-	spawn_daemon(dir);
+	begin_with_wrong_objects();
 	before = config_text(client);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(params, sizeof(params), "{\"switch\":\"lab\",%s}", rows[i].params);
@@ -316,15 +333,7 @@ static void wrong_objects(void)
 	CU_ASSERT_STRING_EQUAL(answer(client, "extension.list", "{}", "total"), "3");
 	free(before);
 	free(after);
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		snprintf(file, sizeof(file), "%s.so", good[i]);
-		unlink(in_dir(file));
-	}
-	unlink(in_dir("short.so"));
-	unlink(in_dir("text.so"));
-	unlink(in_dir("open.so"));
-	rmdir(in_dir("folder.so"));
-	end();
+	end_with_wrong_objects();
 }
 
 /* ---- refusals ---- */
@@ -403,7 +412,8 @@ static void a_program_comes_and_goes(void)
 			CU_ASSERT_TRUE(passes(53));
 		} else {
 			send_udp(A, 1, 2, 54, 100);
-			CU_ASSERT_TRUE(becomes(client, "extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.in_dropped", "1"));
+			CU_ASSERT_TRUE(becomes(client, "extension.status", "{\"switch\":\"lab\"}", "extensions[0].counters.in_dropped",
+					       "1"));
 			CU_ASSERT_STRING_EQUAL(STATUS("extensions[0].last_drop"), "there is no program");
 		}
 		/* Another one takes its place. */

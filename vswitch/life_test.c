@@ -94,7 +94,7 @@ static void a_sudden_end_takes_all_steps(void)
 	record_clear();
 	vswitch_port_destroy(p);
 	record_is("a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0 a:nic_delete0 b:nic_delete0 c:nic_delete0 "
-	       "a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
+		  "a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
 	end();
 }
 
@@ -399,7 +399,7 @@ static void members_of_a_team_have_lives_of_their_own(void)
 	CU_ASSERT_EQUAL(vswitch_nic_create(p, 1, NULL, NULL), 0);
 	CU_ASSERT_EQUAL(vswitch_nic_connect(p, 2), 0);
 	record_is("a:nic_create2 b:nic_create2 c:nic_create2 a:nic_create1 b:nic_create1 c:nic_create1 "
-	       "a:nic_connect2 b:nic_connect2 c:nic_connect2");
+		  "a:nic_connect2 b:nic_connect2 c:nic_connect2");
 	CU_ASSERT(vswitch_nic_info(p, 2, &info));
 	CU_ASSERT_STRING_EQUAL(info.name, "eth2");
 	CU_ASSERT_EQUAL(info.mtu, 9000);
@@ -413,9 +413,9 @@ static void members_of_a_team_have_lives_of_their_own(void)
 	CU_ASSERT_PTR_EQUAL(vswitch_port_nic(p), &nic.nic);
 	vswitch_port_destroy(p);
 	record_is("a:nic_disconnect2 b:nic_disconnect2 c:nic_disconnect2 a:nic_delete2 b:nic_delete2 c:nic_delete2 "
-	       "a:nic_delete3 b:nic_delete3 c:nic_delete3 a:nic_delete1 b:nic_delete1 c:nic_delete1 "
-	       "a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0 a:nic_delete0 b:nic_delete0 c:nic_delete0 "
-	       "a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
+		  "a:nic_delete3 b:nic_delete3 c:nic_delete3 a:nic_delete1 b:nic_delete1 c:nic_delete1 "
+		  "a:nic_disconnect0 b:nic_disconnect0 c:nic_disconnect0 a:nic_delete0 b:nic_delete0 c:nic_delete0 "
+		  "a:port_teardown1 b:port_teardown1 c:port_teardown1 a:port_delete1 b:port_delete1 c:port_delete1");
 	end();
 }
 
