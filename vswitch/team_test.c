@@ -681,6 +681,18 @@ static unsigned active_members(const struct vswitch_uplink *u)
 	return n;
 }
 
+/* From the first guest, of so many kinds that each member has some. */
+static void send_flows(const struct test_nic *to)
+{
+	for (uint16_t port = 0; port < 20; port++) {
+		make_udp(0, port);
+		memcpy(frame->bytes, to->nic.mac, 6);
+		test_frame_set(frame, 60);
+		test_send(&guests[0], frame);
+	}
+	rounds(10);
+}
+
 static bool wait_active(unsigned wanted)
 {
 	for (uint64_t end_ns = hv_now_ns() + 20000 * MS; hv_now_ns() < end_ns;) {
@@ -705,25 +717,13 @@ static void lacp_teams_agree_and_lose_a_member(void)
 	CU_ASSERT_EQUAL(status(1).actor.state & 0x3f, 0x3f);
 	CU_ASSERT(!memcmp(status(1).actor.system, status(1).mac, 6));
 	CU_ASSERT_EQUAL(status(2).partner.port, 2);
-	for (uint16_t port = 0; port < 20; port++) {
-		make_udp(0, port);
-		memcpy(frame->bytes, far.nic.mac, 6);
-		test_frame_set(frame, 60);
-		test_send(&guests[0], frame);
-	}
-	rounds(10);
+	send_flows(&far);
 	CU_ASSERT_EQUAL(far.num_got, 20);
 	CU_ASSERT(status(1).stats.out_frames && status(2).stats.out_frames);
 	CU_ASSERT(status(1).stats.lacp_in && status(1).stats.lacp_out);
 	CU_ASSERT_EQUAL(vswitch_team_remove(other, 1), 0);
 	CU_ASSERT(wait_active(1));
-	for (uint16_t port = 0; port < 20; port++) {
-		make_udp(0, port);
-		memcpy(frame->bytes, far.nic.mac, 6);
-		test_frame_set(frame, 60);
-		test_send(&guests[0], frame);
-	}
-	rounds(10);
+	send_flows(&far);
 	CU_ASSERT_EQUAL(far.num_got, 40);
 	CU_ASSERT(test_balanced(other_switch));
 	vswitch_uplink_destroy(other);
