@@ -369,7 +369,6 @@ void hvnetd_stop(struct hvnetd *d)
 	if (!d->worker.loop)
 		return;
 	captures_switch_gone(d, NULL);
-	diag_switch_goes(d, NULL);
 	store_close(d);
 	control_destroy(d->control);
 	d->control = NULL;

@@ -113,9 +113,9 @@ static void diag_end(struct diag *g, json_t *result)
 	rpc_answer(call, result);
 }
 
-static void refuse(struct diag *g, enum rpc_code code, const char *why)
+static void refuse(struct diag *g, const char *why)
 {
-	rpc_fail(&g->call->err, code, "adapter", "the test from adapter %s has ended: %s", g->a->o.key, why);
+	rpc_fail(&g->call->err, RPC_STATE, "adapter", "the test from adapter %s has ended: %s", g->a->o.key, why);
 	diag_end(g, NULL);
 }
 
@@ -126,7 +126,7 @@ void diag_client_gone(struct hvnetd *d, const struct control_client *client)
 	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
 		next = TAILQ_NEXT(g, link);
 		if (g->client == client)
-			refuse(g, RPC_STATE, "its client is gone");
+			refuse(g, "its client is gone");
 	}
 }
 
@@ -138,7 +138,7 @@ void diag_adapter_moves(const struct adapter *a)
 	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
 		next = TAILQ_NEXT(g, link);
 		if (g->a == a)
-			refuse(g, RPC_STATE, g->settings ? "its guest comes, or the adapter goes" : "the adapter leaves its port");
+			refuse(g, g->settings ? "its guest comes, or the adapter goes" : "the adapter leaves its port");
 	}
 }
 
@@ -150,7 +150,7 @@ void diag_port_goes(const struct fixed_port *p)
 	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
 		next = TAILQ_NEXT(g, link);
 		if (g->fixed == p)
-			refuse(g, RPC_STATE, "its port goes");
+			refuse(g, "its port goes");
 	}
 }
 
@@ -160,8 +160,8 @@ void diag_switch_goes(struct hvnetd *d, const struct vswitch *sw)
 
 	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
 		next = TAILQ_NEXT(g, link);
-		if (!sw || g->sw == sw)
-			refuse(g, sw ? RPC_STATE : RPC_STOPPING, sw ? "its switch goes" : "hvnetd stops");
+		if (g->sw == sw)
+			refuse(g, "its switch goes");
 	}
 }
 
@@ -468,7 +468,8 @@ static int stand_in(struct diag *g, struct rpc_error *err)
 		return refused_by_extension(g->sw, "nic", err);
 	return ret ? rpc_fail(err, ret == -EADDRINUSE || ret == -EBUSY ? RPC_IN_USE : RPC_FAILED, "adapter",
 			      "nothing can stand in for the guest of adapter %s: %s", g->a->o.key,
-			      ret == -EADDRINUSE ? "its address is on another port" : strerror(-ret)) : 0;
+			      ret == -EADDRINUSE ? "its address is on another port" :
+			      ret == -EBUSY ? "a test from there is under way" : strerror(-ret)) : 0;
 }
 
 /* A port as the adapter would have, without its policies yet. */
@@ -494,8 +495,6 @@ static int take_fixed(struct diag *g, const struct object *o, struct rpc_error *
 	g->port = g->fixed->port;
 	if (!g->port || g->fixed->unfinished)
 		return rpc_fail(err, RPC_STATE, "adapter", "port %s is not there", o->key);
-	if (vswitch_port_nic(g->port))
-		return rpc_fail(err, RPC_IN_USE, "adapter", "a test on port %s is under way", o->key);
 	return 0;
 }
 

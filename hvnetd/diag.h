@@ -35,7 +35,7 @@ void diag_client_gone(struct hvnetd *d, const struct control_client *client);
 void diag_adapter_moves(const struct adapter *a);
 /* Before a port of port.create goes. */
 void diag_port_goes(const struct fixed_port *p);
-/* Before the switch goes; NULL: all, before the connections go. */
+/* Before the switch goes. */
 void diag_switch_goes(struct hvnetd *d, const struct vswitch *sw);
 
 #endif

@@ -195,6 +195,13 @@ static void the_kernel_answers(void)
 	SAYS(PING4 PATIENT, "reachable " MAC_B " echo no 3 3 ");
 	SAYS(B6 PATIENT, "reachable " MAC_B " solicitation no 3 3 ");
 	SAYS(PING6 PATIENT, "reachable " MAC_B " echo no 3 3 ");
+	/* That one of two does not let the question in says nothing; that both do not says all. */
+	GIVES(c, 0, "hostnic.add", "{\"switch\":\"lab\",\"name\":\"deaf\",\"interface\":\"lan1\"}");
+	TEST_RUN("ip link set lan1 up");
+	GIVES(c, 0, "acl.add", "{\"port\":\"lab/deaf\",\"action\":\"deny\",\"direction\":\"in\",\"remote_mac\":\"02:00:00:00:00:01\"}");
+	SAYS(NOBODY ",\"count\":2,\"timeout_ms\":1", "no_answer arp no 2 0 request lan1 to_nic acl-in acl 1");
+	GIVES(c, 0, "acl.add", "{\"port\":\"lab/lan\",\"action\":\"deny\",\"direction\":\"in\",\"remote_mac\":\"02:00:00:00:00:01\"}");
+	SAYS(NOBODY ",\"count\":2,\"timeout_ms\":1", "dropped arp no 2 0 !request lan0 to_nic acl-in acl 2");
 	CU_ASSERT_STRING_EQUAL(answer(c, "audit", "{}", "balanced"), "true");
 	hvnet_disconnect(c);
 	stop(host);
@@ -228,6 +235,9 @@ static void denied(void)
 	GIVES(c, 0, "acl.add", "{\"port\":\"b/nic0\",\"action\":\"deny\",\"direction\":\"out\",\"remote_mac\":\"02:00:00:00:00:01\"}");
 	SAYS(B4 ",\"count\":1,\"timeout_ms\":200", "dropped arp yes 1 0 !answer b/nic0 from_nic acl-out acl 3");
 	GIVES(c, 0, "acl.del", "{\"port\":\"b/nic0\"}");
+	GIVES(c, 0, "acl.add", "{\"port\":\"a/nic0\",\"action\":\"deny\",\"direction\":\"in\",\"remote_mac\":\"" MAC_B "\"}");
+	SAYS(B4 ",\"count\":1,\"timeout_ms\":200", "dropped arp yes 1 0 !answer a/nic0 to_nic acl-in acl 4");
+	GIVES(c, 0, "acl.del", "{\"port\":\"a/nic0\"}");
 	GIVES(c, 0, "policy.set", "{\"port\":\"a/nic0\",\"policy\":{\"address_guard\":[\"10.0.0.1\"]}}");
 	SAYS(PING4 PATIENT, "reachable " MAC_B " echo yes 3 3 ");
 	SAYS(B4 ",\"source\":\"10.0.0.3\"" PATIENT, "dropped echo yes 0 0 !request a/nic0 from_nic ip-spoofed ARP sender");
@@ -275,8 +285,8 @@ static void refused(void)
 
 /* ---- what ends a test ---- */
 
-/* Whether something was sent in the name of adapter a, which does not send anything itself. */
-static bool a_has_asked(void)
+/* Whether something was sent at a port whose guest does not send anything itself. */
+static bool has_asked(const char *name)
 {
 	json_t *result = call(c, "port.list", "{}");
 	const json_t *port;
@@ -284,14 +294,14 @@ static bool a_has_asked(void)
 	size_t i;
 
 	json_array_foreach(json_object_get(result, "ports"), i, port)
-		asked |= !strcmp(json_string_value(json_object_get(port, "name")), "a/nic0") &&
+		asked |= !strcmp(json_string_value(json_object_get(port, "name")), name) &&
 			 json_integer_value(json_object_get(port, "in_frames"));
 	json_decref(result);
 	return asked;
 }
 
 /* A test from adapter a that goes on for 8 s, on a connection of its own; it has begun when this returns. */
-static int begin_long(void)
+static int begin_long(const char *port)
 {
 	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"diag.test\",\"params\":{" NOBODY
 				   ",\"count\":16,\"timeout_ms\":2000}}\n";
@@ -301,7 +311,7 @@ static int begin_long(void)
 	json_decref(next_line(fd));
 	CU_ASSERT_EQUAL(send(fd, line, strlen(line), MSG_NOSIGNAL), (ssize_t)strlen(line));
 	for (int i = 0; i < PATIENCE_MS / 10 && !begun; i++) {
-		begun = a_has_asked();
+		begun = has_asked(port);
 		if (!begun)
 			usleep(10000);
 	}
@@ -315,7 +325,7 @@ static void ends_with_its_client(void)
 	int fd;
 
 	begin(false);
-	fd = begin_long();
+	fd = begin_long("a/nic0");
 	GIVES(c, RPC_IN_USE, "diag.test", "{" B4 "}");
 	close(fd);
 	SAYS("\"adapter\":\"b/nic0\",\"target\":\"10.0.0.9\",\"count\":1,\"timeout_ms\":100", "no_answer arp yes 1 0 "
@@ -339,18 +349,53 @@ static void ends_when_the_guest_comes(void)
 	int fd;
 
 	begin(false);
-	fd = begin_long();
+	fd = begin_long("a/nic0");
 	guest_attach_socket(&a, in_dir("vm-a"), 1, 0);
 	guest_open(&a, NULL);
 	CU_ASSERT_EQUAL(code_of_line(fd), RPC_STATE);
 	close(fd);
 	CU_ASSERT_STRING_EQUAL(answer(c, "adapter.get", "{\"adapter\":\"a/nic0\"}", "nic"), "connected");
-	fd = begin_long();
+	fd = begin_long("a/nic0");
 	GIVES(c, 0, "adapter.disconnect", "{\"adapter\":\"a/nic0\"}");
 	CU_ASSERT_EQUAL(code_of_line(fd), RPC_STATE);
 	close(fd);
 	guest_down(&a);
 	end();
+}
+
+static void ends_with_its_port_and_switch(void)
+{
+	int fd;
+
+	begin(false);
+	GIVES(c, 0, "port.create", "{\"switch\":\"lab\",\"name\":\"stays\"}");
+	GIVES(c, 0, "adapter.disconnect", "{\"adapter\":\"a/nic0\"}");
+	GIVES(c, 0, "port.connect", "{\"port\":\"lab/stays\",\"adapter\":\"a/nic0\"}");
+	fd = begin_long("stays");
+	GIVES(c, RPC_IN_USE, "diag.test", "{" B4 "}");
+	GIVES(c, 0, "port.delete", "{\"port\":\"lab/stays\",\"force\":true}");
+	CU_ASSERT_EQUAL(code_of_line(fd), RPC_STATE);
+	close(fd);
+	GIVES(c, 0, "adapter.connect", "{\"adapter\":\"a/nic0\",\"switch\":\"lab\"}");
+	fd = begin_long("a/nic0");
+	GIVES(c, 0, "switch.delete", "{\"switch\":\"lab\",\"force\":true}");
+	CU_ASSERT_EQUAL(code_of_line(fd), RPC_STATE);
+	close(fd);
+	end();
+}
+
+static void ends_with_the_daemon(void)
+{
+	int fd;
+
+	begin(false);
+	fd = begin_long("a/nic0");
+	halt();
+	guest_down(&b);
+	hvnet_disconnect(c);
+	stop(host);
+	close(fd);
+	remove_dir();
 }
 
 /* ---- the command ---- */
@@ -398,6 +443,8 @@ static const struct hv_test tests[] = {
 	{ "what cannot be tested is refused", refused },
 	{ "a test ends with its client", ends_with_its_client },
 	{ "a test ends when the guest comes, or its port goes", ends_when_the_guest_comes },
+	{ "a test ends with a port that stays, and with the switch", ends_with_its_port_and_switch },
+	{ "a test ends with the daemon", ends_with_the_daemon },
 	{ "the command says it in words", command },
 };
 
