@@ -5,7 +5,7 @@ hvnetd_SRCS := options.c names.c rpc.c helper.c read.c control.c control_client.
 	methods_port.c methods_policy.c methods_fdb.c methods_config.c methods_extension.c
 hvnetd_PROGS := hvnetd stall_bench
 hvnetd_TESTS := rpc_test.c helper_test.c acl_test.c api_test.c store_test.c change_test.c state_test.c uplink_test.c bandwidth_test.c \
-	listen_test.c options_test.c e2e_test.c launch_test.c emulated_test.c capture_test.c extension_test.c event_test.c
+	listen_test.c options_test.c e2e_test.c launch_test.c emulated_test.c capture_test.c extension_test.c event_test.c diag_frame_test.c
 hvnetd_USES := hvnetctl api e1000 netvsp vmbus vswitch vfio-user base
 hvnetd_PKGS := jansson libsystemd libcap-ng libpcap
 
