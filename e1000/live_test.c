@@ -22,7 +22,6 @@ struct life {
 	unsigned kicks;		/* seen */
 	bool polled;		/* the poller is not parked */
 	bool in_hole;		/* the ring is where memory vanishes */
-	uint32_t done_from;	/* first descriptor since the ring was begun */
 };
 
 static uint32_t roll(struct life *l, uint32_t sides)

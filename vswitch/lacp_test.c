@@ -24,7 +24,6 @@ struct flying {
 static struct end {
 	struct lacp lacp;
 	struct lacp_port ports[LINKS];
-	unsigned sent_to[LINKS];
 } ends[3];
 static struct lacp_port *far_end[3][LINKS];	/* whose PDUs go where */
 static struct flying flying[FLYING];

@@ -76,7 +76,6 @@ struct team {
 	struct vswitch_frame copies[VSWITCH_BATCH];	/* with another source address */
 
 	struct lacp lacp;
-	uint64_t lacp_due_ns;
 
 	struct announcement *announcements;	/* owned; a queue that starts at announced */
 	unsigned num_announcements, announced;

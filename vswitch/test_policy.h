@@ -99,9 +99,4 @@ static inline void test_plug_as(struct vswitch *sw, struct test_nic *t, const ch
 		abort();
 }
 
-static inline uint64_t test_dropped(const struct test_nic *t)
-{
-	return test_sum(t->port->stats.in_dropped);
-}
-
 #endif
