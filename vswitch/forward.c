@@ -226,6 +226,17 @@ static hot void put_on(struct vswitch_port *to, struct vswitch_frame *f)
 	to->pending[to->num_pending++] = f;
 }
 
+static void count_copies(struct vswitch_port *p, const struct vswitch_frame *f, unsigned copies, const char *rule)
+{
+	if (!copies) {
+		drop_in(p, f, VSWITCH_DROP_NO_DESTINATION, rule);
+		return;
+	}
+	p->stats.forwarded++;
+	p->stats.copies += copies;
+	p->stats.flooded += copies > 1;
+}
+
 /* To all ports but the source, or (unknown unicast) to those that learn. */
 static void flood(struct vswitch_port *p, struct vswitch_frame *f, bool to_all)
 {
@@ -240,13 +251,27 @@ static void flood(struct vswitch_port *p, struct vswitch_frame *f, bool to_all)
 		put_on(to, f);
 		copies++;
 	}
-	if (!copies) {
-		drop_in(p, f, VSWITCH_DROP_NO_DESTINATION, NULL);
+	count_copies(p, f, copies, NULL);
+}
+
+/* To those that have asked for its group, if there is a way to know them. */
+static apart void flood_snooped(struct vswitch_port *p, struct vswitch_frame *f)
+{
+	const uint64_t mark = snoop_choose(p, f);
+	struct vswitch_port *to;
+	unsigned copies = 0;
+
+	if (!mark) {
+		flood(p, f, true);
 		return;
 	}
-	p->stats.forwarded++;
-	p->stats.copies += copies;
-	p->stats.flooded += copies > 1;
+	TAILQ_FOREACH(to, &p->sw->ports, link) {
+		if (to->snoop.mark != mark || to == p || !to->live || (to->rules && !policy_reaches(p, to, f)))
+			continue;
+		put_on(to, f);
+		copies++;
+	}
+	count_copies(p, f, copies, "nobody listens");
 }
 
 static hot struct vswitch_port *look_up(struct vswitch_port *p, uint64_t key)
@@ -276,7 +301,10 @@ static hot void decide(struct vswitch_port *p, struct vswitch_frame *f)
 
 	if (unlikely(mac & GROUP_BIT)) {
 		if (likely(!p->sw->lldp || !is_link_local(f))) {
-			flood(p, f, true);
+			if (unlikely(p->sw->snoop))
+				flood_snooped(p, f);
+			else
+				flood(p, f, true);
 			return;
 		}
 		to = p->sw->lldp;	/* that admission let it through says so */

@@ -79,6 +79,15 @@ enum { REFERENCE_PORT = -1 };
 struct property;			/* extension_property.c */
 TAILQ_HEAD(properties, property);
 
+/* snoop.c: what the switch knows of a port's listeners and routers. */
+struct snoop_port {
+	uint64_t mark;			/* the last choice that it was part of */
+	uint64_t all_until_ns;		/* it gets everything until then */
+	LIST_ENTRY(vswitch_port) all_link;	/* … while on the list of such */
+	LIST_HEAD(, snoop_member) members;
+	uint32_t num_members;
+};
+
 /* bandwidth_share.c: of a receiver that is an uplink. Tags: bytes by weight, so much that one had. */
 struct uplink_share {
 	uint64_t virtual_time;		/* tag of who was let go on last */
@@ -138,6 +147,7 @@ struct vswitch_port {
 	struct port_bandwidth *bandwidth;	/* owned; NULL: never had a setting */
 
 	struct port_acl *acl;		/* owned; NULL: never had ACL entries */
+	struct snoop_port snoop;	/* zero while the switch does not snoop */
 	SLIST_HEAD(, capture_tap) taps;	/* of the captures that include this port */
 	/* Life cycle. */
 	enum vswitch_port_state state;
@@ -164,6 +174,7 @@ struct stack;				/* extension_internal.h */
 struct acl_table;			/* acl_internal.h */
 struct port_acl;
 struct port_bandwidth;			/* bandwidth_internal.h */
+struct snoop;				/* snoop.c */
 
 struct vswitch {
 	struct fdb fdb;
@@ -185,6 +196,7 @@ struct vswitch {
 	struct policies *policies;	/* owned */
 	const uint16_t *primary_of;	/* what of private VLANs is learned under; NULL: there are none */
 	struct vswitch_port *lldp;	/* who listens to it; NULL: nobody */
+	struct snoop *snoop;		/* owned; NULL: does not snoop */
 	bool mirrors;			/* some port is a mirror's destination */
 	bool hub;
 	bool busy;			/* inside vswitch_port_input() */
@@ -192,7 +204,7 @@ struct vswitch {
 	uint32_t now_s;			/* coarse clock; right to a second while the table has learned entries */
 	uint64_t manual_now_ns;		/* without a loop: what vswitch_tick() said last */
 	struct hv_loop *loop;		/* borrowed; NULL: time comes by vswitch_tick() */
-	struct hv_timer tick;		/* armed while the table has learned entries */
+	struct hv_timer tick;		/* armed while the table has learned entries, or snooping has some */
 	uint32_t last_port_id;
 	struct hv_log_limit flapping_log;
 	char name[VSWITCH_PORT_NAME_BYTES];
@@ -292,6 +304,19 @@ bool team_borrow(struct vswitch_port *p, struct fdb_node *n);
 void team_return(struct vswitch_port *home);
 /* After any change of who may: what is lent without right goes back. */
 void team_settle(struct vswitch *sw);
+
+/* snoop.c */
+struct snoop *snoop_create(void);
+/* Forgets everything. Without any it does nothing. */
+void snoop_destroy(struct vswitch *sw);
+/*
+ * A frame for a group, in a switch that snoops: learns from it, and says who is to get it: ports with this mark, 0: all.
+ */
+uint64_t snoop_choose(struct vswitch_port *from, const struct vswitch_frame *f);
+/* Forgets what is due. True: there is more to come. */
+bool snoop_age(struct vswitch *sw, uint64_t now_ns);
+/* The port's NIC has left. */
+void snoop_leave(struct vswitch_port *port);
 
 /* congestion.c */
 void congestion_init(struct vswitch_port *port);

@@ -12,6 +12,10 @@ vswitch_SRCS += headers.c flow.c flow_frame.c acl.c acl_match.c acl_step.c acl_f
 	bandwidth.c bandwidth_limit.c bandwidth_share.c
 vswitch_TESTS += headers_test.c flow_test.c acl_test.c acl_match_test.c acl_flows_test.c acl_related_test.c bandwidth_test.c
 
+# Multicast.
+vswitch_SRCS += snoop.c snoop_parse.c
+vswitch_TESTS += snoop_test.c snoop_parse_test.c
+
 # Uplinks and teams.
 vswitch_SRCS += uplink_wire.c uplink_interface.c uplink_packet.c uplink_vnet.c uplink_link.c lacp.c lacp_pdu.c \
 	team.c team_path.c team_select.c team_announce.c \

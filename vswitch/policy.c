@@ -433,6 +433,15 @@ void vswitch_port_fdb_flush(struct vswitch_port *port)
 
 /* The switch. */
 
+static int set_snooping(struct vswitch *sw, bool on)
+{
+	if (!on)
+		snoop_destroy(sw);
+	else if (!sw->snoop)
+		sw->snoop = snoop_create();
+	return on && !sw->snoop ? -ENOMEM : 0;
+}
+
 int vswitch_set_options(struct vswitch *sw, const struct vswitch_options *options)
 {
 	uint32_t ageing_s = options->ageing_s ? options->ageing_s : DEFAULT_AGEING_S;
@@ -446,6 +455,9 @@ int vswitch_set_options(struct vswitch *sw, const struct vswitch_options *option
 		if (ret)
 			return ret;
 	}
+	ret = set_snooping(sw, options->multicast_snooping);
+	if (ret)
+		return ret;
 	sw->fdb.ageing_s = ageing_s;
 	sw->hub = options->hub;
 	return 0;
@@ -457,6 +469,7 @@ void vswitch_options(const struct vswitch *sw, struct vswitch_options *out)
 		.hub = sw->hub,
 		.ageing_s = sw->fdb.ageing_s,
 		.max_learned = sw->fdb.max,
+		.multicast_snooping = sw->snoop,
 	};
 }
 

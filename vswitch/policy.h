@@ -168,6 +168,7 @@ struct vswitch_options {
 					   else only to the external port and those that may spoof */
 	uint32_t ageing_s;		/* as in struct vswitch_config */
 	uint32_t max_learned;		/* as in struct vswitch_config. A change forgets what was learned */
+	bool multicast_snooping;	/* snoop.h. Switching it off forgets what it has learned */
 };
 /* All or nothing. -EINVAL: ageing_s, max_learned (at most 1 048 576). -ENOMEM. */
 int vswitch_set_options(struct vswitch *sw, const struct vswitch_options *options) __attribute__((warn_unused_result));

@@ -238,6 +238,8 @@ void port_update(struct vswitch_port *p)
 	policy_update(p);
 	if (!p->live)
 		congestion_leave(p);
+	if (!p->nic)
+		snoop_leave(p);
 }
 
 int port_add_self(struct vswitch_port *p, const uint8_t mac[6], enum vswitch_nic_kind kind)

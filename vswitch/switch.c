@@ -16,7 +16,7 @@
  * address is in the table and it may be congested.
  *
  * Time: the table's entries carry seconds. While there are learned ones, a timer moves the coarse
- * clock on and ages; nothing asks for the time per frame. Pauses have timers of their own.
+ * clock on and ages, and so it does for what was snooped; nothing asks for the time per frame. Pauses have timers of their own.
  */
 #include <assert.h>
 #include <errno.h>
@@ -34,10 +34,12 @@ uint64_t vswitch_now_ns(const struct vswitch *sw)
 	return sw->loop ? hv_now_ns() : sw->manual_now_ns;
 }
 
-static void age(struct vswitch *sw, uint64_t now_ns)
+/* True: there is something that will have aged later. */
+static bool age(struct vswitch *sw, uint64_t now_ns)
 {
 	sw->now_s = (uint32_t)(now_ns / NS_PER_S);
 	fdb_age(&sw->fdb, sw->now_s, AGE_BUDGET);
+	return (sw->snoop && snoop_age(sw, now_ns)) || sw->fdb.count;
 }
 
 static void arm_tick(struct vswitch *sw, uint64_t now_ns)
@@ -51,8 +53,7 @@ static void tick(struct hv_timer *t)
 	struct vswitch *sw = hv_container_of(t, struct vswitch, tick);
 	uint64_t now_ns = hv_now_ns();
 
-	age(sw, now_ns);
-	if (sw->fdb.count)
+	if (age(sw, now_ns))
 		arm_tick(sw, now_ns);
 }
 
@@ -126,6 +127,7 @@ void vswitch_destroy(struct vswitch *sw)
 		drains_stop(sw);
 	assert(TAILQ_EMPTY(&sw->ports) && TAILQ_EMPTY(&sw->captures));
 	stack_destroy(sw);
+	snoop_destroy(sw);
 	if (sw->tick.loop)
 		hv_timer_cancel(&sw->tick);
 	acl_table_destroy(sw->acl);

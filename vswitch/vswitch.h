@@ -24,6 +24,7 @@
 #include "vswitch/capture.h"
 #include "vswitch/extension.h"
 #include "vswitch/policy.h"
+#include "vswitch/snoop.h"
 #include "vswitch/stack.h"
 
 struct vswitch;
