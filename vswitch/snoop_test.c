@@ -222,6 +222,8 @@ static void unknown_groups(void)
 /* Not before the first query has had its answers; and not when queries have ceased. */
 static void only_with_a_querier_of(uint8_t version)
 {
+	struct test_message m;
+
 	send_query(NET, version, 9);
 	CU_ASSERT_EQUAL(send_data(C, version, 7), ALL_BUT(C));
 	wait_s(1);
@@ -231,6 +233,15 @@ static void only_with_a_querier_of(uint8_t version)
 	wait_s(1);
 	CU_ASSERT_EQUAL(send_data(C, version, 7), ALL_BUT(C));
 	CU_ASSERT_EQUAL(stats().routers, 0);
+	/* The router is there, but asks no more. */
+	m = test_hello(version, 500);
+	send(NET, &m);
+	with_querier(version);
+	CU_ASSERT_EQUAL(send_data(C, version, 7), TO(NET));
+	wait_s(100);
+	CU_ASSERT_EQUAL(send_data(C, version, 7), ALL_BUT(C));
+	CU_ASSERT_EQUAL(stats().routers, 1);
+	CU_ASSERT_EQUAL(stats().queriers, 0);
 }
 
 static void only_with_a_querier(void)
@@ -338,6 +349,7 @@ static void pim_makes_routers_of(uint8_t version)
 	/* Another router behind the port may have said goodbye. */
 	m = test_hello(version, 0);
 	send(B, &m);
+	send(A, &m);
 	CU_ASSERT_EQUAL(send_data(C, version, 7), TO(B) | TO(NET));
 	wait_s(28);
 	CU_ASSERT_EQUAL(send_data(C, version, 7), TO(NET));
@@ -345,7 +357,7 @@ static void pim_makes_routers_of(uint8_t version)
 	send(B, &m);
 	wait_s(100000);
 	CU_ASSERT_EQUAL(join(A, version, 1), TO(B));
-	CU_ASSERT_EQUAL(stats().hellos, 3);
+	CU_ASSERT_EQUAL(stats().hellos, 4);
 }
 
 static void pim_makes_routers(void)
@@ -443,6 +455,7 @@ static void leaves_take_a_query_of(uint8_t version)
 	join(B, version, 1);
 	leave(A, version, 1);
 	leave(B, version, 1);
+	leave(C, version, 1);		/* which never was a listener */
 	wait_s(10);
 	CU_ASSERT_EQUAL(send_data(NET, version, 1), TO(A) | TO(B));	/* somebody else behind the port may listen */
 	ask(NET, version, 1);
@@ -534,6 +547,8 @@ static void private_vlans_are_one(void)
 
 static void a_port_that_leaves_is_forgotten(void)
 {
+	struct test_message hello = test_hello(4, 500);
+
 	begin();
 	with_querier(4);
 	join(A, 4, 1);
@@ -545,6 +560,7 @@ static void a_port_that_leaves_is_forgotten(void)
 	CU_ASSERT_EQUAL(vswitch_port_connect(nics[A].port, &nics[A].nic), 0);
 	CU_ASSERT_EQUAL(send_data(C, 4, 1), TO(NET));
 	join(B, 4, 1);
+	send(B, &hello);		/* a router is left */
 	vswitch_port_disconnect(nics[NET].port);
 	CU_ASSERT_EQUAL(stats().queriers, 0);
 	CU_ASSERT_EQUAL(send_data(C, 4, 1), TO(A) | TO(B));	/* nobody asks any more */
@@ -563,6 +579,7 @@ static void off_and_on_again(void)
 	CU_ASSERT_EQUAL(stats().groups, 0);
 	with_querier(4);
 	CU_ASSERT_EQUAL(send_data(NET, 4, 1), 0);
+	CU_ASSERT_EQUAL(send_data(NET, 4, 1), 0);	/* nor by what is left of a choice with this number */
 	end();
 }
 
