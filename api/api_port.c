@@ -11,6 +11,7 @@ static const char *const actions[] = { "allow", "deny", "meter", NULL };
 static const char *const nic_kinds[] = { "synthetic", "emulated", "internal", "external", NULL };
 const char *const api_port_states[] = { "unknown", "created", "teardown", "deleted", NULL };
 const char *const api_nic_states[] = { "none", "created", "connected", "disconnected", NULL };
+static const char *const mcast_kinds[] = { "listener", "router", "querier", NULL };
 static const char *const fdb_kinds[] = { "learned", "static", "self", "mgmt", NULL };
 const char *const api_policy_kinds[] = {
 	"mac_spoofing", "dhcp_guard", "router_guard", "bpdu_guard", "address_guard", "storm_limit", "ip_limit", "priority_tag",
@@ -181,6 +182,7 @@ static const struct field fdb_entry_params[] = {
 	F_INT("vlan", MAY, 0, 4094, "the VLAN; 0 unless given"),
 	FIELD_END
 };
+static const struct field mcast_list_params[] = { SWITCH, PAGE_PARAMS, FIELD_END };
 static const struct field fdb_flush_params[] = {
 	SWITCH,
 	F_REFERENCE("port", MAY, "only what was learned on this port"),
@@ -250,6 +252,20 @@ static const struct field fdb_result[] = {
 	F_STRING("next_cursor", MAY, 3, 32, "where the next page begins; absent on the last one"),
 	FIELD_END
 };
+static const struct field mcast_row[] = {
+	F_INT("vlan", NEED, 0, 4095, "the VLAN; of private ones the primary"),
+	F_STRING("group", MAY, 2, 45, "of a listener: the IP group"),
+	F_NAME("port", NEED, "the port that it is behind"),
+	F_ENUM("kind", NEED, mcast_kinds, "what there is; the querier is a router, too"),
+	F_INT("version", NEED, 4, 6, "of IP"),
+	F_STRING("address", MAY, 2, 45, "of the querier"),
+	F_COUNT("left_s", MAY, "seconds until it is forgotten; absent: when the port goes"),
+	FIELD_END
+};
+static const struct field mcast_result[] = {
+	PAGE_RESULT("entries", mcast_row, "groups and routers, in no order"),
+	FIELD_END
+};
 static const struct field id_result[] = {
 	F_INT("id", NEED, 1, UINT32_MAX, "number of the new entry"),
 	FIELD_END
@@ -277,5 +293,6 @@ const struct rpc_method api_port_methods[] = {
 	{ "fdb.add", "an address that stays", RPC_CHANGES, fdb_entry_params, nothing },
 	{ "fdb.del", "forget an address", RPC_CHANGES, fdb_entry_params, nothing },
 	{ "fdb.flush", "forget what was learned", RPC_ACTS, fdb_flush_params, nothing },
+	{ "mcast.list", "who listens to which group, and where routers are", RPC_PAGED, mcast_list_params, mcast_result },
 };
 const size_t api_num_port_methods = sizeof(api_port_methods) / sizeof(api_port_methods[0]);

@@ -21,6 +21,8 @@ const char *const api_link_states[] = { "up", "down", NULL };
 	F_INT("ageing_s", MAY, 10, 1000000, "seconds after which an address that is not seen is forgotten; 300 unless given"), \
 	F_BOOL("flood_unknown", MAY, "send frames for unknown addresses to all ports, as the first product did; else only to the " \
 	       "uplink and to ports that may have any address"), \
+	F_BOOL("multicast_snooping", MAY, "send multicast only to who has asked for it by IGMP or MLD and to routers, where there is a " \
+	       "querier; else, and unless given, to all ports"), \
 	F_INT("default_weight", MAY, 1, 100, "share of ports without a bandwidth policy, in mode weight"), \
 	F_INT("default_reservation_bps", MAY, 0, API_BPS_MAX, "minimum of those ports together, in mode absolute; 0, the default: a " \
 	      "tenth of the capacity"), \
@@ -230,6 +232,7 @@ static const struct field switch_result[] = {
 	F_COUNT("macs", NEED, "addresses that it has learned"),
 	F_COUNT("ageing_s", NEED, "seconds after which an address is forgotten"),
 	F_BOOL("flood_unknown", NEED, "whether frames for unknown addresses go to all ports"),
+	F_BOOL("multicast_snooping", NEED, "whether multicast goes only to who has asked for it"),
 	F_ENUM("bandwidth_mode", NEED, api_bandwidth_modes, "what minimum bandwidth is counted in"),
 	F_INT("default_weight", MAY, 0, 100, "share of ports without a policy"),
 	F_COUNT("default_reservation_bps", MAY, "their minimum together, as configured"),

@@ -112,6 +112,8 @@ const struct command commands[] = {
 	CALL("fdb", "add", "fdb.add", "port", "mac"),
 	CALL("fdb", "del", "fdb.del", "port", "mac"),
 	CALL("fdb", "flush", "fdb.flush", "switch"),
+	LIST("mcast", "show", "mcast.list", "switch", "entries",
+	     "vlan group port kind address left_s"),
 
 	LIST("vm", "show", "vm.list", "vm", "vms",
 	     "name vcpus attached qemu_pid vmbus_version scoped adapters socket"),

@@ -63,6 +63,7 @@ static const struct {
 	HANDLER(fdb_add),
 	HANDLER(fdb_del),
 	HANDLER(fdb_flush),
+	HANDLER(mcast_list),
 	HANDLER(extension_list),
 	HANDLER(extension_enable),
 	HANDLER(extension_disable),

@@ -100,6 +100,8 @@ json_t *method_fdb_add(struct rpc_call *call);
 json_t *method_fdb_del(struct rpc_call *call);
 json_t *method_fdb_flush(struct rpc_call *call);
 
+json_t *method_mcast_list(struct rpc_call *call);
+
 json_t *method_extension_list(struct rpc_call *call);
 json_t *method_extension_enable(struct rpc_call *call);
 json_t *method_extension_disable(struct rpc_call *call);

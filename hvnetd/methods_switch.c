@@ -10,7 +10,7 @@
 #include "hvnetd/view.h"
 
 static const char *const settings[] = {
-	"friendly", "notes", "max_macs", "ageing_s", "flood_unknown", "default_weight", "default_reservation_bps",
+	"friendly", "notes", "max_macs", "ageing_s", "flood_unknown", "multicast_snooping", "default_weight", "default_reservation_bps",
 	"capacity_bps", "bandwidth_mode", NULL
 };
 

@@ -46,7 +46,8 @@ static unsigned sweep_damaged(void)
 
 static void fill(void)
 {
-	GIVES(c, 0, "switch.create", "{\"name\":\"lab \\u00e4\",\"friendly\":\"Lab\",\"notes\":\"mine\",\"max_macs\":100}");
+	GIVES(c, 0, "switch.create", "{\"name\":\"lab \\u00e4\",\"friendly\":\"Lab\",\"notes\":\"mine\",\"max_macs\":100,"
+	      "\"multicast_snooping\":true}");
 	GIVES(c, 0, "port.create", "{\"switch\":\"Lab\",\"name\":\"p\",\"policy\":{\"dhcp_guard\":true,\"monitor\":{\"mode\":"
 	      "\"source\",\"filter\":\"icmp or arp\"}}}");
 	GIVES(c, 0, "acl.add", "{\"port\":\"lab \\u00e4/p\",\"action\":\"deny\",\"direction\":\"in\",\"remote\":\"10.0.0.0/8\"}");
@@ -76,6 +77,7 @@ static void restart(void)
 	CU_ASSERT_STRING_EQUAL(answer(c, "port.get", "{\"port\":\"lab \\u00e4/p\"}", "state"), "created");
 	CU_ASSERT_STRING_EQUAL(answer(c, "policy.get", "{\"port\":\"lab \\u00e4/p\"}", "policy.monitor.filter"), "icmp or arp");
 	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"Lab\"}", "max_macs"), "100");
+	CU_ASSERT_STRING_EQUAL(answer(c, "switch.get", "{\"switch\":\"Lab\"}", "multicast_snooping"), "true");
 	CU_ASSERT_STRING_EQUAL(answer(c, "fdb.list", "{\"switch\":\"Lab\"}", "entries[0].kind"), "mgmt");
 	CU_ASSERT_STRING_EQUAL(answer(c, "acl.list", "{\"port\":\"lab \\u00e4/p\"}", "entries[1].bytes"), "0");
 	/* Numbers go on. */

@@ -68,6 +68,29 @@ static json_t *port_counters(const struct vswitch_port *port)
 	return o;
 }
 
+static json_t *snooping_counters(const struct vswitch *sw)
+{
+	struct vswitch_snoop_stats s;
+	json_t *o = json_object();
+
+	vswitch_snoop_stats(sw, &s);
+	put(o, "groups", s.groups);
+	put(o, "members", s.members);
+	put(o, "routers", s.routers);
+	put(o, "queriers", s.queriers);
+	put(o, "queries", s.queries);
+	put(o, "reports", s.reports);
+	put(o, "hellos", s.hellos);
+	put(o, "joined", s.joined);
+	put(o, "left", s.left);
+	put(o, "expired", s.expired);
+	put(o, "full", s.full);
+	put(o, "narrowed", s.narrowed);
+	for (int i = 0; i < VSWITCH_SNOOP_FAULTS; i++)
+		put(o, vswitch_snoop_fault_name((enum vswitch_snoop_fault)i), s.faults[i]);
+	return o;
+}
+
 static json_t *switch_counters(const struct object *sw)
 {
 	struct vswitch_fdb_stats fdb;
@@ -83,6 +106,7 @@ static json_t *switch_counters(const struct object *sw)
 	put(o, "moved", fdb.moved);
 	put(o, "flapping", fdb.flapping);
 	put(o, "full", fdb.full);
+	json_object_set_new(o, "snooping", snooping_counters(switch_of(sw)));
 	return o;
 }
 

@@ -145,8 +145,10 @@ static int set_options(struct hvnetd_switch *sw, const json_t *config, struct rp
 	options = (struct vswitch_options){
 		.hub = json_is_true(json_object_get(config, "flood_unknown")),
 		.ageing_s = number(config, "ageing_s", 300), .max_learned = number(config, "max_macs", 8192),
+		.multicast_snooping = json_is_true(json_object_get(config, "multicast_snooping")),
 	};
-	if (options.hub != now.hub || options.ageing_s != now.ageing_s || options.max_learned != now.max_learned) {
+	if (options.hub != now.hub || options.ageing_s != now.ageing_s || options.max_learned != now.max_learned ||
+	    options.multicast_snooping != now.multicast_snooping) {
 		ret = vswitch_set_options(sw->sw, &options);
 		if (ret)
 			return rpc_fail(err, ret == -EINVAL ? RPC_INVALID_PARAMS : RPC_NO_RESOURCES, "switch",

@@ -102,13 +102,13 @@ json_t *show_switch(const struct object *o)
 		vswitch_options(switch_of(o), &options);
 	}
 	copy_members(s, o, members);
-	json_object_update_new(s, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:o}",
+	json_object_update_new(s, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:o}",
 		"friendly", friendly ? friendly : o->key, "type", switch_type_name(switch_type_of(o->d, o->key)), "host_shares",
 		count_on(o, OBJECT_HOSTNIC) > 0, "ports", ports, "uplinks", count_on(o, OBJECT_UPLINK), "host_nics",
 		count_on(o, OBJECT_HOSTNIC), "adapters", count_on(o, OBJECT_ADAPTER), "max_macs",
 		(json_int_t)options.max_learned, "macs", (json_int_t)fdb.entries, "ageing_s", (json_int_t)options.ageing_s,
-		"flood_unknown", (int)options.hub, "bandwidth_mode", mode ? mode : "default", "extensions",
-		enabled_extensions(o)));
+		"flood_unknown", (int)options.hub, "multicast_snooping", (int)options.multicast_snooping, "bandwidth_mode",
+		mode ? mode : "default", "extensions", enabled_extensions(o)));
 	json_object_set_new(s, "bandwidth", bandwidth_show(o, &overcommitted));
 	return s;
 }
