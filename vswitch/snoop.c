@@ -58,7 +58,7 @@ struct snoop_group {
 };
 
 struct snoop_member {
-	struct snoop_group *group;	/* NULL: free */
+	struct snoop_group *group;
 	struct vswitch_port *port;	/* borrowed: leaves before it goes */
 	uint64_t until_ns;
 	bool asked;			/* until_ns is what a query of the group has left it */
@@ -168,14 +168,15 @@ static void end_querier(struct snoop_group *g)
 static void forget(struct snoop *s, struct snoop_member *m)
 {
 	struct snoop_group *g = m->group;
+	struct vswitch_port *p = m->port;
 
-	if (g->querier_port == m->port)
+	assert(g && p);
+	if (g->querier_port == p)
 		end_querier(g);
 	*(is_routers(g) ? &s->num_routers : &s->num_members) -= 1;
-	m->port->snoop.num_members--;
+	p->snoop.num_members--;
 	LIST_REMOVE(m, by_group);
 	LIST_REMOVE(m, by_port);
-	m->group = NULL;
 	LIST_INSERT_HEAD(&s->free_members, m, by_group);
 	free_if_empty(s, g);
 }
@@ -243,10 +244,13 @@ static void end_all(struct vswitch_port *p)
 
 void snoop_leave(struct vswitch_port *port)
 {
+	struct snoop *s = port->sw->snoop;
 	struct snoop_member *m;
 
+	if (!s)
+		return;
 	while ((m = LIST_FIRST(&port->snoop.members)))
-		forget(port->sw->snoop, m);
+		forget(s, m);
 	end_all(port);
 }
 
@@ -273,28 +277,32 @@ static void look_at_querier(struct snoop_group *g, uint64_t now_ns)
 	g->narrows = g->querier_port && g->ready_ns <= now_ns;
 }
 
-bool snoop_age(struct vswitch *sw, uint64_t now_ns)
+static void age_port(struct vswitch_port *p, uint64_t now_ns)
 {
-	struct snoop *s = sw->snoop;
-	struct vswitch_port *p, *next;
+	struct snoop *s = p->sw->snoop;
+	struct snoop_member *m, *next;
 
-	for (unsigned i = 0; i < VSWITCH_SNOOP_MEMBERS; i++) {
-		struct snoop_member *m = &s->members[i];
-
-		if (!m->group || m->until_ns > now_ns)
+	for (m = LIST_FIRST(&p->snoop.members); m; m = next) {
+		next = LIST_NEXT(m, by_port);
+		if (is_routers(m->group))
+			look_at_querier(m->group, now_ns);
+		if (m->until_ns > now_ns)
 			continue;
 		if (!is_routers(m->group))
 			*(m->asked ? &s->stats.left : &s->stats.expired) += 1;
 		forget(s, m);
 	}
-	for (unsigned i = 0; i < VSWITCH_SNOOP_GROUPS; i++)
-		if (!LIST_EMPTY(&s->groups[i].members) && is_routers(&s->groups[i]))
-			look_at_querier(&s->groups[i], now_ns);
-	for (p = LIST_FIRST(&s->all); p; p = next) {
-		next = LIST_NEXT(p, snoop.all_link);
-		if (p->snoop.all_until_ns <= now_ns)
-			end_all(p);
-	}
+	if (p->snoop.all_until_ns <= now_ns)
+		end_all(p);
+}
+
+bool snoop_age(struct vswitch *sw, uint64_t now_ns)
+{
+	const struct snoop *s = sw->snoop;
+	struct vswitch_port *p;
+
+	TAILQ_FOREACH(p, &sw->ports, link)
+		age_port(p, now_ns);
 	return s->num_members || s->num_routers || !LIST_EMPTY(&s->all);
 }
 
@@ -553,6 +561,8 @@ const char *vswitch_snoop_fault_name(enum vswitch_snoop_fault fault)
 void vswitch_snoop_stats(const struct vswitch *sw, struct vswitch_snoop_stats *out)
 {
 	const struct snoop *s = sw->snoop;
+	const struct snoop_member *m;
+	const struct vswitch_port *p;
 
 	*out = (struct vswitch_snoop_stats){ 0 };
 	if (!s)
@@ -561,8 +571,9 @@ void vswitch_snoop_stats(const struct vswitch *sw, struct vswitch_snoop_stats *o
 	out->groups = s->num_groups;
 	out->members = s->num_members;
 	out->routers = s->num_routers;
-	for (unsigned i = 0; i < VSWITCH_SNOOP_GROUPS; i++)
-		out->queriers += !LIST_EMPTY(&s->groups[i].members) && s->groups[i].querier_port;
+	TAILQ_FOREACH(p, &sw->ports, link)
+		LIST_FOREACH(m, &p->snoop.members, by_port)
+			out->queriers += m->group->querier_port == p;
 }
 
 static uint32_t seconds_left(uint64_t until_ns, uint64_t now_ns)
@@ -572,25 +583,29 @@ static uint32_t seconds_left(uint64_t until_ns, uint64_t now_ns)
 	return until_ns <= now_ns ? 0 : (uint32_t)((until_ns - now_ns) / NS_PER_S);
 }
 
+static void show(const struct snoop_member *m, uint64_t now_ns, struct vswitch_snoop_entry *e)
+{
+	const struct snoop_group *g = m->group;
+
+	*e = (struct vswitch_snoop_entry){
+		.vlan = g->key.vlan, .version = (uint8_t)g->key.version, .port = m->port, .is_router = is_routers(g),
+		.is_querier = g->querier_port == m->port, .left_s = seconds_left(m->until_ns, now_ns),
+	};
+	memcpy(e->group, g->key.group, sizeof(e->group));
+	if (e->is_querier)
+		memcpy(e->address, g->querier, sizeof(e->address));
+}
+
 void vswitch_snoop_visit(const struct vswitch *sw, void (*visit)(void *cookie, const struct vswitch_snoop_entry *e), void *cookie)
 {
-	const struct snoop *s = sw->snoop;
+	const uint64_t now_ns = vswitch_now_ns(sw);
+	const struct snoop_member *m;
+	const struct vswitch_port *p;
+	struct vswitch_snoop_entry e;
 
-	for (unsigned i = 0; s && i < VSWITCH_SNOOP_MEMBERS; i++) {
-		const struct snoop_member *m = &s->members[i];
-		const struct snoop_group *g = m->group;
-		struct vswitch_snoop_entry e;
-
-		if (!g)
-			continue;
-		e = (struct vswitch_snoop_entry){
-			.vlan = g->key.vlan, .version = (uint8_t)g->key.version, .port = m->port, .is_router = is_routers(g),
-			.left_s = seconds_left(m->until_ns, vswitch_now_ns(sw)),
-		};
-		e.is_querier = g->querier_port == m->port;
-		memcpy(e.group, g->key.group, sizeof(e.group));
-		if (e.is_querier)
-			memcpy(e.address, g->querier, sizeof(e.address));
-		visit(cookie, &e);
-	}
+	TAILQ_FOREACH(p, &sw->ports, link)
+		LIST_FOREACH(m, &p->snoop.members, by_port) {
+			show(m, now_ns, &e);
+			visit(cookie, &e);
+		}
 }

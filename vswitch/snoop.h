@@ -57,7 +57,7 @@ struct vswitch_snoop_entry {
 	const struct vswitch_port *port;
 	uint32_t left_s;		/* until it is forgotten; UINT32_MAX: with the port */
 };
-/* All that was learned, in no order. */
+/* All that was learned, port by port. */
 void vswitch_snoop_visit(const struct vswitch *sw, void (*visit)(void *cookie, const struct vswitch_snoop_entry *e), void *cookie);
 
 #endif
