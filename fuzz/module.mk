@@ -1,5 +1,5 @@
 # One libFuzzer target per parser that reads a peer's bytes: NAME is NAME_fuzz.c, its seeds are corpus/NAME/.
-fuzz_TARGETS := vfio_user vmbus_control ring nvsp rndis netvsc_core stream vswitch guard headers e1000_regs e1000_rings lacp flow acl_blob
+fuzz_TARGETS := vfio_user vmbus_control ring nvsp rndis netvsc_core stream vswitch guard headers e1000_regs e1000_rings lacp flow acl_blob snoop
 fuzz_USES := e1000 netvsp netvsc vswitch vmbus vfio-user base
 
 ifeq ($(SAN),fuzzer)
