@@ -470,6 +470,24 @@ struct frame_cursor {
 	size_t off;			/* in it */
 };
 struct frame_cursor frame_cursor_at(const struct vswitch_frame *f, uint32_t off);
+
+/* A frame of so many bytes: what goes into its head, and the others, from rest on, as its one segment, seg. */
+static inline void frame_divide(struct vswitch_frame *f, uint32_t len, uint8_t *rest, struct iovec *seg)
+{
+	f->len = len;
+	f->head_bytes = (uint16_t)(len < VSWITCH_HEAD_BYTES ? len : VSWITCH_HEAD_BYTES);
+	*seg = (struct iovec){ rest, len - f->head_bytes };
+	f->segs = seg;
+	f->nsegs = len > f->head_bytes;
+}
+
+/* The same of a frame that lies somewhere: its head is copied, the rest stays. */
+static inline void frame_from_bytes(struct vswitch_frame *f, const uint8_t *bytes, uint32_t len, struct iovec *seg)
+{
+	frame_divide(f, len, NULL, seg);
+	memcpy(f->head, bytes, f->head_bytes);
+	seg->iov_base = (void *)(uintptr_t)(bytes + f->head_bytes);
+}
 /* Describes the next bytes, at most *n, in at most max pieces; *n: how many those are. */
 unsigned frame_cursor_take(struct frame_cursor *c, uint32_t *n, struct iovec *iov, unsigned max);
 void frame_cursor_copy(struct frame_cursor *c, void *dst, uint32_t n);

@@ -67,13 +67,11 @@ const char *vswitch_lacp_churn_name(enum vswitch_lacp_churn churn)
 
 void team_send_own(struct team *t, struct member *m, const uint8_t *bytes, uint32_t n)
 {
-	struct vswitch_frame f = { .len = n, .head_bytes = (uint16_t)(n < VSWITCH_HEAD_BYTES ? n : VSWITCH_HEAD_BYTES) };
+	struct vswitch_frame f = { .len = 0 };
 	const struct vswitch_frame *one = &f;
-	struct iovec rest = { (void *)(uintptr_t)(bytes + f.head_bytes), n - f.head_bytes };
+	struct iovec rest;
 
-	memcpy(f.head, bytes, f.head_bytes);
-	f.segs = &rest;
-	f.nsegs = n > f.head_bytes;
+	frame_from_bytes(&f, bytes, n, &rest);
 	t->sending_own = true;
 	wire_send(m->wire, &one, 1);
 	t->sending_own = false;

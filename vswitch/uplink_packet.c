@@ -157,11 +157,7 @@ static bool make_frame(struct packet *p, unsigned i)
 		p->lost++;
 		return false;
 	}
-	f->len = n - (unsigned)sizeof(s->vnet);
-	f->head_bytes = (uint16_t)(f->len < VSWITCH_HEAD_BYTES ? f->len : VSWITCH_HEAD_BYTES);
-	s->rest = (struct iovec){ s->buffer, f->len - f->head_bytes };
-	f->segs = &s->rest;
-	f->nsegs = f->len > f->head_bytes;
+	frame_divide(f, n - (unsigned)sizeof(s->vnet), s->buffer, &s->rest);
 	vnet_to_offload(&s->vnet, &f->offload);
 	take_auxdata(s, &p->in[i].msg_hdr);
 	return true;

@@ -64,13 +64,11 @@ static void set_events(struct stream *s)
 /* A frame that the buffer has whole. */
 static void drop_kept_frame(struct stream *s, enum vswitch_drop reason, uint8_t *bytes, uint32_t len)
 {
-	struct vswitch_frame f = { .len = len, .head_bytes = (uint16_t)(len < VSWITCH_HEAD_BYTES ? len : VSWITCH_HEAD_BYTES) };
-	struct iovec rest = { bytes + f.head_bytes, len - f.head_bytes };
+	struct vswitch_frame f = { .len = 0 };
 	const struct vswitch_frame *one = &f;
+	struct iovec rest;
 
-	memcpy(f.head, bytes, f.head_bytes);
-	f.segs = &rest;
-	f.nsegs = len > f.head_bytes;
+	frame_from_bytes(&f, bytes, len, &rest);
 	wire_dropped(&s->wire, reason, &one, 1);
 }
 
@@ -108,13 +106,8 @@ static void make_frame(struct stream *s, unsigned i, const uint8_t *bytes, uint3
 {
 	struct vswitch_frame *f = &s->frames[i];
 
-	f->len = n;
-	f->head_bytes = (uint16_t)(n < VSWITCH_HEAD_BYTES ? n : VSWITCH_HEAD_BYTES);
-	memcpy(f->head, bytes, f->head_bytes);
+	frame_from_bytes(f, bytes, n, &s->rest[i]);
 	memset(&f->offload, 0, sizeof(f->offload));
-	s->rest[i] = (struct iovec){ (void *)(uintptr_t)(bytes + f->head_bytes), n - f->head_bytes };
-	f->segs = &s->rest[i];
-	f->nsegs = n > f->head_bytes;
 	s->batch[i] = f;
 }
 

@@ -92,11 +92,7 @@ static bool read_frame(struct tap *t, unsigned i)
 	}
 	if (n < (ssize_t)sizeof(vnet))
 		return false;
-	f->len = (uint32_t)(n - (ssize_t)sizeof(vnet));
-	f->head_bytes = (uint16_t)(f->len < VSWITCH_HEAD_BYTES ? f->len : VSWITCH_HEAD_BYTES);
-	t->rest[i] = (struct iovec){ t->buffers[i], f->len - f->head_bytes };
-	f->segs = &t->rest[i];
-	f->nsegs = f->len > f->head_bytes;
+	frame_divide(f, (uint32_t)(n - (ssize_t)sizeof(vnet)), t->buffers[i], &t->rest[i]);
 	vnet_to_offload(&vnet, &f->offload);
 	t->batch[i] = f;
 	if (f->len >= ETHERNET_BYTES && memcmp(f->head + 6, t->i.wire.mac, sizeof(t->i.wire.mac)) != 0)
