@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Snooping as users see it: the switch's setting, what it does to frames, the list and the counters. */
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+
 #include "hvnetd/test_api.h"
 #include "hvnetd/test_stations.h"
 #include "vswitch/test_snoop.h"
@@ -148,9 +152,67 @@ static void lists(void)
 	end();
 }
 
+/* An uplink to a bridge of the kernel that asks, every second at first. */
+static bool make_namespace(void)
+{
+	const bool made = geteuid() == 0 && !unshare(CLONE_NEWNET) &&
+		!system("ip link add u0 type veth peer name u1 && ip link set u0 up && "
+			"ip link add br0 type bridge mcast_querier 1 mcast_query_use_ifaddr 1 mcast_startup_query_interval 100 "
+			"mcast_startup_query_count 30 && ip address add 10.9.0.1/24 dev br0 && ip link set u1 master br0 && "
+			"ip link set u1 up && ip link set br0 up");
+
+	if (!made)
+		hv_test_skip("no right to make a network namespace, or no ip(8)");
+	return made;
+}
+
+static bool becomes_listed(const char *member, const char *value)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < PATIENCE_MS / 20 && !(found = is_listed(member, value)); i++)
+		usleep(20000);
+	return found;
+}
+
+/* Messages as others make them: the bridge's queries, and the reports of the host's own NIC, of IGMPv3 and MLDv2. */
+static void of_the_kernel(void)
+{
+	struct ip_mreqn group = { .imr_multiaddr.s_addr = inet_addr("239.7.7.7") };
+	struct ipv6_mreq group6 = { .ipv6mr_multiaddr.s6_addr = { 0xff, 0x1e, [15] = 0x77 } };
+	int fd, fd6;
+
+	if (!make_namespace())
+		return;
+	make_dir();
+	host = SPAWN("--no-default-switch", "--allow-tap", "--allow-uplinks");
+	client = connect_to(host);
+	GIVES(client, 0, "switch.create", "{\"name\":\"lab\",\"multicast_snooping\":true}");
+	GIVES(client, 0, "hostnic.add", "{\"switch\":\"lab\",\"interface\":\"hv1\"}");
+	CU_ASSERT_EQUAL(system("ip address add 10.9.0.2/24 dev hv1 && ip link set hv1 up"), 0);
+	GIVES(client, 0, "uplink.bind", "{\"switch\":\"lab\",\"interfaces\":[\"u0\"]}");
+	group.imr_ifindex = (int)if_nametoindex("hv1");
+	group6.ipv6mr_interface = if_nametoindex("hv1");
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CU_ASSERT_EQUAL(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
+	CU_ASSERT_EQUAL(setsockopt(fd6, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group6, sizeof(group6)), 0);
+	CU_ASSERT_TRUE(becomes_listed("address", "10.9.0.1"));
+	CU_ASSERT_TRUE(becomes_listed("group", "239.7.7.7"));
+	CU_ASSERT_TRUE(becomes_listed("group", "ff1e::77"));
+	CU_ASSERT_STRING_EQUAL(answer(client, "stats.get", "{\"switch\":\"lab\"}", "objects[0].counters.snooping.checksum"), "0");
+	CU_ASSERT_STRING_EQUAL(answer(client, "stats.get", "{\"switch\":\"lab\"}", "objects[0].counters.snooping.router_alert"), "0");
+	close(fd);
+	close(fd6);
+	hvnet_disconnect(client);
+	stop(host);
+	remove_dir();
+}
+
 static const struct hv_test tests[] = {
 	{ "a switch that is set to narrows multicast, and one that is not does not", narrows },
 	{ "listeners, routers and what was refused can be seen", lists },
+	{ "a bridge of the kernel asks, and its IP answers", of_the_kernel },
 };
 
 int main(void)
