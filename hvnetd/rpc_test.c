@@ -263,7 +263,8 @@ static void rows_have_handlers(void)
 	size_t n;
 
 	for (n = 0; (m = api_method(n)); n++)
-		if (!methods_have(m) && strcmp(m->name, "transaction") != 0) {
+		/* change.c and diag.c have these two; other tests call them. */
+		if (!methods_have(m) && strcmp(m->name, "transaction") != 0 && strcmp(m->name, "diag.test") != 0) {
 			printf("%s\n", m->name);
 			CU_FAIL("a row without a handler");
 		}
