@@ -3,8 +3,8 @@
 
 A case is a function of a Pair, registered with @case. It raises judge.Failure (or another of
 FAILURES) if something is wrong, and returns a short remark, or None, if not. Guests are booted in
-pairs: four have each driver on each kernel, and 1, 2 and 4 vCPUs on each; two more have a guest on
-the emulated NIC, whose driver has cases of its own. Quick cases run with
+pairs: three have each driver on each kernel, and with 1, 2 and 4 vCPUs; two more have a guest on the
+emulated NIC, whose driver has cases of its own. Quick cases run with
 either guest as the subject and the other as its peer; slow ones take turns, in a pattern that has
 each driver on each kernel as a subject. With long loops both guests are subjects of all.
 
@@ -34,20 +34,20 @@ PAIRS = [
     (GuestSpec("6.1", "netvsc", 1), GuestSpec("6.1", "hv_netvsc", 2)),
     (GuestSpec("6.12", "netvsc", 2), GuestSpec("6.12", "hv_netvsc", 1)),
     (GuestSpec("6.1", "netvsc", 4), GuestSpec("6.12", "hv_netvsc", 4)),
-    (GuestSpec("6.12", "netvsc", 4), GuestSpec("6.1", "hv_netvsc", 4)),
     (GuestSpec("6.1", "e1000", 1), GuestSpec("6.12", "e1000@82545em", 2)),
     (GuestSpec("6.12", "e1000@82544gc", 2), GuestSpec("6.1", "netvsc", 2)),
 ]
 # With long loops also the processors, models and kernels that are not together above.
 LONG_PAIRS = [
+    (GuestSpec("6.12", "netvsc", 4), GuestSpec("6.1", "hv_netvsc", 4)),
     (GuestSpec("6.12", "netvsc", 1), GuestSpec("6.1", "hv_netvsc", 1)),
     (GuestSpec("6.1", "netvsc", 2), GuestSpec("6.12", "hv_netvsc", 2)),
     (GuestSpec("6.12", "e1000", 2), GuestSpec("6.1", "e1000@82545em", 2)),
     (GuestSpec("6.1", "e1000@82544gc", 4), GuestSpec("6.12", "hv_netvsc", 2)),
 ]
-# Who is first in turn in each pair: subjects of cases that take turns are then, for one half of
-# these cases, (6.1 netvsc 1) (6.12 hv 1) (6.12 hv 4) (6.1 hv 4), and for the other half the other four.
-TURNS = "abbbab"
+# Who is first in turn in each pair: synthetic subjects of cases that take turns are then, for one half of
+# these cases, (6.1 netvsc 1) (6.12 hv 1) (6.12 hv 4), and for the other half the other three.
+TURNS = "abbab"
 # From the plain to the violent: what is needed later is tried first.
 CASE_FILES = ["echo", "streams", "changes", "chip", "ends"]
 
