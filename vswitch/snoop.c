@@ -308,19 +308,26 @@ bool snoop_age(struct vswitch *sw, uint64_t now_ns)
 
 /* Learning. */
 
-static void learn_router(struct vswitch_port *p, uint16_t vlan, uint8_t version, uint64_t until_ns, uint64_t now_ns)
+/* The port is a member at least so long. NULL: there is no room, so it gets everything for a while. */
+static struct snoop_member *put_until(struct vswitch_port *p, const struct snoop_key *key, uint64_t until_ns, uint64_t now_ns)
 {
-	const struct snoop_key key = { .vlan = vlan, .version = version };
-	struct snoop_member *m = put(p, &key);
+	struct snoop_member *m = put(p, key);
 
 	if (!m) {
 		p->sw->snoop->stats.full++;
 		give_all(p, now_ns);
-		return;
-	}
-	if (m->until_ns < until_ns)
+	} else if (m->until_ns < until_ns) {
 		m->until_ns = until_ns;
-	vswitch_start_clock(p->sw);
+	}
+	return m;
+}
+
+static void learn_router(struct vswitch_port *p, uint16_t vlan, uint8_t version, uint64_t until_ns, uint64_t now_ns)
+{
+	const struct snoop_key key = { .vlan = vlan, .version = version };
+
+	if (put_until(p, &key, until_ns, now_ns))
+		vswitch_start_clock(p->sw);
 }
 
 static uint64_t response_ns(const struct snoop_message *m)
@@ -397,16 +404,10 @@ static void learn_hello(struct vswitch_port *p, uint16_t vlan, const struct snoo
 
 static void learn_join(struct vswitch_port *p, const struct snoop_key *key, uint64_t until_ns, uint64_t now_ns)
 {
-	struct snoop_member *m = put(p, key);
+	struct snoop_member *m = put_until(p, key, until_ns, now_ns);
 
-	if (!m) {
-		p->sw->snoop->stats.full++;
-		give_all(p, now_ns);
-		return;
-	}
-	if (m->until_ns < until_ns)
-		m->until_ns = until_ns;
-	m->asked = false;
+	if (m)
+		m->asked = false;
 }
 
 static void learn_report(struct vswitch_port *p, uint16_t vlan, struct snoop_message *m, uint64_t now_ns)
