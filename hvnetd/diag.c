@@ -119,15 +119,31 @@ static void refuse(struct diag *g, const char *why)
 	diag_end(g, NULL);
 }
 
-void diag_client_gone(struct hvnetd *d, const struct control_client *client)
+/* All tests that need what goes: a client, a fixed port or a switch. */
+static void refuse_those(struct hvnetd *d, const void *what, const char *why)
 {
 	struct diag *g, *next;
 
 	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
 		next = TAILQ_NEXT(g, link);
-		if (g->client == client)
-			refuse(g, "its client is gone");
+		if (g->client == what || g->fixed == what || g->sw == what)
+			refuse(g, why);
 	}
+}
+
+void diag_client_gone(struct hvnetd *d, const struct control_client *client)
+{
+	refuse_those(d, client, "its client is gone");
+}
+
+void diag_port_goes(const struct fixed_port *p)
+{
+	refuse_those(p->o.d, p, "its port goes");
+}
+
+void diag_switch_goes(struct hvnetd *d, const struct vswitch *sw)
+{
+	refuse_those(d, sw, "its switch goes");
 }
 
 void diag_adapter_moves(const struct adapter *a)
@@ -139,29 +155,6 @@ void diag_adapter_moves(const struct adapter *a)
 		next = TAILQ_NEXT(g, link);
 		if (g->a == a)
 			refuse(g, g->settings ? "its guest comes, or the adapter goes" : "the adapter leaves its port");
-	}
-}
-
-void diag_port_goes(const struct fixed_port *p)
-{
-	struct hvnetd *d = p->o.d;
-	struct diag *g, *next;
-
-	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
-		next = TAILQ_NEXT(g, link);
-		if (g->fixed == p)
-			refuse(g, "its port goes");
-	}
-}
-
-void diag_switch_goes(struct hvnetd *d, const struct vswitch *sw)
-{
-	struct diag *g, *next;
-
-	for (g = TAILQ_FIRST(&d->diags); g; g = next) {
-		next = TAILQ_NEXT(g, link);
-		if (g->sw == sw)
-			refuse(g, "its switch goes");
 	}
 }
 
