@@ -51,7 +51,6 @@
 enum {
 	VSWITCH_ACL_MAX = 65536,	/* entries of a switch (our policy) */
 	VSWITCH_ACL_PROTOCOL_ANY = 256,
-	VSWITCH_ACL_WEIGHT_MAX = 65535,
 	VSWITCH_ACL_IDLE_DEFAULT_S = 255,
 	VSWITCH_ACL_IDLE_MAX_S = 604800,	/* a week (our policy) */
 	VSWITCH_ACL_FLOWS_DEFAULT = 4096,	/* of a port (our policy) */
